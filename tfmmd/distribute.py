@@ -1,0 +1,105 @@
+"""The only door to `tf.distribute`.
+
+A sample discrepancy is a statistic of the global batch. Every replica gathers all rows and computes the
+same global cost; Keras optimizers sum gradients over replicas, so a gathered cost is divided by the number
+of replicas here (`share`) and nowhere else.
+"""
+
+import tensorflow as tf
+
+from tfmmd import checks
+
+
+def num_replicas():
+    """Number of replicas in sync: 1 outside of a strategy."""
+    context = tf.distribute.get_replica_context()
+    if context is None:
+        return tf.distribute.get_strategy().num_replicas_in_sync
+    return context.num_replicas_in_sync
+
+
+def replica_index():
+    """int32 scalar: this replica's place in the global batch."""
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return tf.constant(0, tf.int32)
+    return tf.cast(context.replica_id_in_sync_group, tf.int32)
+
+
+def gather(x):
+    """All replicas' rows of `x` `[b, ...]` -> `[global b, ...]`; differentiable, the identity on one replica."""
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return x
+    with tf.device(x.device or "/device:CPU:0"):  # a symbolic tensor of a one-device worker has no device
+        x = tf.identity(x)
+    return context.all_gather(x, axis=0)
+
+
+def share(cost):
+    """A gathered (global) cost -> this replica's share, so that the replicas' gradients sum to one."""
+    return cost / tf.cast(num_replicas(), cost.dtype)
+
+
+def mean_share(values):
+    """A mean over the global batch of per-example `values` `[b]`, as this replica's share.
+
+    Summed over replicas it is the mean over all rows, also when the replicas hold unequal numbers of rows.
+    """
+    total = tf.cast(global_rows(values), values.dtype)
+    return tf.reduce_sum(values) / total
+
+
+def global_rows(x):
+    """int32 scalar: number of rows of `x` over all replicas."""
+    rows = tf.shape(x)[0]
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return rows
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.cast(rows, tf.int32))
+
+
+def total(value):
+    """The sum of `value` over replicas."""
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return value
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
+
+
+def own_rows(draw, rows):
+    """This replica's rows of a draw that is made for the global batch.
+
+    Args:
+        draw: Function from a number of rows (int32 scalar) to noise `[rows, ...]`.
+        rows: Number of rows of this replica, int32 scalar.
+
+    Returns:
+        Noise `[rows, ...]`: together the replicas hold the rows that one device would draw.
+    """
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return draw(rows)
+    counts = context.all_gather(tf.reshape(rows, [1]), axis=0)
+    start = tf.reduce_sum(counts[: replica_index()])
+    return draw(tf.reduce_sum(counts))[start : start + rows]
+
+
+def check_compile_options(jit_compile, steps_per_execution):
+    """Refuses options that TensorFlow cannot run under a strategy with several CPU devices."""
+    strategy = tf.distribute.get_strategy()
+    devices = getattr(strategy.extended, "worker_devices", ())
+    if strategy.num_replicas_in_sync == 1 or not any("CPU" in str(d) for d in devices):
+        return
+    if jit_compile is True:
+        checks.fail(
+            "`jit_compile=True` cannot run on several CPU devices.",
+            f"jit_compile=True with {len(devices)} CPU devices",
+            "Leave jit_compile out.",
+        )
+    if steps_per_execution not in (None, 1):
+        checks.fail(
+            "`steps_per_execution` must be 1 on several CPU devices.",
+            f"steps_per_execution={steps_per_execution!r} with {len(devices)} CPU devices",
+            "Leave steps_per_execution out.",
+        )
