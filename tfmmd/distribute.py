@@ -1,8 +1,8 @@
 """The only door to `tf.distribute`.
 
 A sample discrepancy is a statistic of the global batch. Every replica gathers all rows and computes the
-same global cost; Keras optimizers sum gradients over replicas, so a gathered cost is divided by the number
-of replicas here (`share`) and nowhere else.
+same global cost (`gather` for samples, `mean` for per-example costs); Keras optimizers sum gradients over
+replicas, so a global cost is divided by the number of replicas here (`share`) and nowhere else.
 """
 
 import tensorflow as tf
@@ -41,13 +41,14 @@ def share(cost):
     return cost / tf.cast(num_replicas(), cost.dtype)
 
 
-def mean_share(values):
-    """A mean over the global batch of per-example `values` `[b]`, as this replica's share.
+def mean(values):
+    """The mean of per-example `values` `[b, ...]` over the global batch, the same scalar on every replica.
 
-    Summed over replicas it is the mean over all rows, also when the replicas hold unequal numbers of rows.
+    Differentiable, and right when the replicas hold unequal numbers of rows.
     """
-    total = tf.cast(global_rows(values), values.dtype)
-    return tf.reduce_sum(values) / total
+    per_row = tf.cast(tf.size(values) // tf.maximum(tf.shape(values)[0], 1), values.dtype)
+    rows = tf.cast(global_rows(values), values.dtype)
+    return total(tf.reduce_sum(values)) / (rows * per_row)
 
 
 def global_rows(x):
@@ -60,7 +61,7 @@ def global_rows(x):
 
 
 def total(value):
-    """The sum of `value` over replicas."""
+    """The sum of `value` over replicas; differentiable."""
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:
         return value
@@ -88,8 +89,10 @@ def own_rows(draw, rows):
 def check_compile_options(jit_compile, steps_per_execution):
     """Refuses options that TensorFlow cannot run under a strategy with several CPU devices."""
     strategy = tf.distribute.get_strategy()
-    devices = getattr(strategy.extended, "worker_devices", ())
-    if strategy.num_replicas_in_sync == 1 or not any("CPU" in str(d) for d in devices):
+    if strategy.num_replicas_in_sync == 1:
+        return
+    devices = strategy.extended.worker_devices
+    if not any("CPU" in device for device in devices):
         return
     if jit_compile is True:
         checks.fail(

@@ -1,0 +1,4 @@
+"""How good are samples? Streaming Keras metrics and their pure functions; features in, never images."""
+
+from tfmmd.metrics.kernel_density import kde_distribution, kernel_density_log_prob
+from tfmmd.metrics.parzen import ParzenLogLikelihood, parzen_log_likelihood

@@ -1,0 +1,216 @@
+"""What every system shares: sampling by seed, the training tape, trackers, saving and export."""
+
+import keras
+import tensorflow as tf
+
+from tfmmd import checks, distribute, registry, seeds
+from tfmmd.models import signatures
+
+SAMPLE_BATCH = 1024
+
+
+class GenerativeModel(keras.Model):
+    """Base of all systems.
+
+    A subclass hands its built networks to itself in its constructor, lists its constructor's arguments in
+    `config_names`, what `compile` takes in `compile_names` and what its steps report in `loss_names`, and implements `train_costs` (one player) or
+    `train_step` (several), `decode` and `latent_rows`.
+
+    Args:
+        seed: Seed of the training noise, int64. Initial weights are the networks' own.
+    """
+
+    config_names = ()
+    compile_names = ("optimizer",)
+    loss_names = ("loss",)
+
+    def __init__(self, *, seed=0, **kwargs):
+        super().__init__(**kwargs)
+        self.seed = checks.int64("seed", seed)
+        self.trackers = [keras.metrics.Mean(name) for name in self.loss_names]
+        self._sample_graph = tf.function(
+            self.sample_rows, input_signature=[tf.TensorSpec([None], tf.int64)], autograph=False
+        )
+        self.built = True  # the networks are built by whoever made them
+
+    @property
+    def metrics(self):
+        return self.trackers
+
+    # -- training ----------------------------------------------------------------------------------------
+
+    def compile(self, optimizer="adam", **kwargs):
+        """Configures training of a one-player system.
+
+        Args:
+            optimizer: A Keras optimizer or its name.
+            **kwargs: As in `keras.Model.compile`, without losses: a system brings its own.
+        """
+        self._check_options(kwargs)
+        super().compile(optimizer=optimizer, **kwargs)
+        self.optimizer.build(self.trainable_variables)
+
+    def fit(self, x=None, *args, **kwargs):
+        """As `keras.Model.fit`; arrays are checked for emptiness, NaN and inf first."""
+        if hasattr(x, "shape") and hasattr(x, "__len__"):
+            checks.not_empty("x", x)
+            checks.finite("x", x)
+            self.check_data(x)
+        if isinstance(x, tf.data.Dataset):
+            kwargs.setdefault("shuffle", False)  # a dataset has its own order
+        return super().fit(x, *args, **kwargs)
+
+    def train_step(self, data):
+        costs = self.descend(
+            self.optimizer,
+            self.trainable_variables,
+            lambda: self.train_costs(self.unpack(data), self.optimizer.iterations, training=True),
+        )
+        return self.track(costs)
+
+    def test_step(self, data):
+        return self.track(self.train_costs(self.unpack(data), 0, training=False))
+
+    def train_costs(self, x, step, training):
+        """The costs of a batch `[b, ...]`: a dict of scalars, the first is minimised, the rest reported.
+
+        Costs are those of the global batch (`tfmmd.distribute`). `step` numbers the noise.
+        """
+        raise NotImplementedError
+
+    def descend(self, optimizer, variables, costs_fn):
+        """One optimizer step on the first of the costs that `costs_fn()` returns; returns all of them."""
+        with tf.GradientTape() as tape:
+            costs = costs_fn()
+            cost = optimizer.scale_loss(distribute.share(next(iter(costs.values()))))
+        optimizer.apply(tape.gradient(cost, [v.value for v in variables]), variables)
+        return costs
+
+    def track(self, costs):
+        """Updates the trackers by name and returns their results for Keras's logs."""
+        for tracker in self.trackers:
+            if tracker.name in costs:
+                tracker.update_state(costs[tracker.name])
+        return {tracker.name: tracker.result() for tracker in self.trackers}
+
+    def unpack(self, data):
+        """The batch of samples `[b, ...]` out of what `fit` feeds: labels and weights are left aside."""
+        x = data[0] if isinstance(data, (tuple, list)) else data
+        self.check_data(x)
+        return tf.cast(x, self.compute_dtype)
+
+    def check_data(self, x):
+        """Checks that a batch of data has the shape of the samples."""
+        expected, received = self.sample_shape, checks.shape_of(x)[1:]
+        fits = len(expected) == len(received) and all(
+            None in (a, b) or a == b for a, b in zip(expected, received)
+        )
+        if not fits:
+            checks.fail(
+                f"Data must have the shape of the samples, [b, {', '.join(map(str, expected))}].",
+                f"x.shape={checks.shape_of(x)}",
+                "Reshape the data, or build the network with that output shape.",
+            )
+
+    def draw_latent(self, rows, step, role="latent"):
+        """This replica's `rows` codes `[rows, k]` of the global draw (seed, step, role) from the prior."""
+        pair = seeds.pair(self.seed, step, role)
+        return distribute.own_rows(lambda n: self.prior.draw(n, pair), rows)
+
+    # -- sampling ----------------------------------------------------------------------------------------
+
+    @property
+    def sample_shape(self):
+        """Shape of one sample, a tuple without the batch axis."""
+        raise NotImplementedError
+
+    @property
+    def latent_size(self):
+        """Size `k` of a code."""
+        return self.prior.size
+
+    def decode(self, latent):
+        """Codes `[b, k]` -> samples `[b, ...]`, in inference mode."""
+        raise NotImplementedError
+
+    def latent_rows(self, row_seeds):
+        """Codes `[n, k]` of sampling, row i from the int64 `row_seeds[i]` alone."""
+        return self.prior.rows(row_seeds)
+
+    def sample_rows(self, row_seeds):
+        """Samples `[n, ...]`, row i from the int64 `row_seeds[i]` alone; the body of the serving endpoint."""
+        return signatures.per_row(self.decode, self.latent_rows(row_seeds))
+
+    def sample(self, num_samples=None, seed=None, *, seeds=None):
+        """Draws samples.
+
+        Args:
+            num_samples: Number of samples, `n`. Left out when `seeds` are given.
+            seed: Base seed: row i is a function of `seed + i` alone. None draws a fresh one.
+            seeds: int64 `[n]`, one seed per row, instead of `num_samples` and `seed`.
+
+        Returns:
+            float32 tensor `[n, ...]`.
+
+        Raises:
+            ValueError: If the number or a seed is out of range, or both forms are mixed.
+        """
+        rows = _row_seeds(num_samples, seed, seeds)
+        chunks = range(0, len(rows), SAMPLE_BATCH)
+        return tf.concat([self._sample_graph(rows[i : i + SAMPLE_BATCH]) for i in chunks], axis=0)
+
+    # -- saving and export ---------------------------------------------------------------------------------
+
+    def get_config(self):
+        settings = {name: registry.serialize(getattr(self, name)) for name in self.config_names}
+        return {**super().get_config(), **settings, "seed": self.seed}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        settings = {name: registry.deserialize(config[name]) for name in cls.config_names if name in config}
+        return cls(**{**config, **settings})
+
+    def get_compile_config(self):
+        return {name: registry.serialize(getattr(self, name)) for name in self.compile_names}
+
+    def compile_from_config(self, config):
+        self.compile(**{name: registry.deserialize(value) for name, value in config.items()})
+
+    def endpoints(self):
+        """Serving endpoints: name -> (function of tensors, list of `tf.TensorSpec`)."""
+        return signatures.of_generator(self)
+
+    def export(self, filepath, **kwargs):
+        """Writes a SavedModel with one signature per endpoint, atomically.
+
+        Args:
+            filepath: Folder to write; it must not exist yet.
+            **kwargs: As in `keras.Model.export`.
+
+        Raises:
+            FileExistsError: If `filepath` exists.
+        """
+        if kwargs.get("format", "tf_saved_model") != "tf_saved_model":
+            return super().export(filepath, **kwargs)
+        return signatures.write(self, filepath, verbose=kwargs.get("verbose", False))
+
+    def _check_options(self, kwargs):
+        if kwargs.get("loss") is not None:
+            checks.fail(
+                f"{type(self).__name__} brings its own loss.", f"loss={kwargs['loss']!r}", "Leave `loss` out of compile()."
+            )
+        distribute.check_compile_options(kwargs.get("jit_compile"), kwargs.get("steps_per_execution"))
+
+
+def _row_seeds(num_samples, seed, row_seeds):
+    if row_seeds is None:
+        if num_samples is None:
+            checks.fail("`sample` needs a number.", "num_samples=None, seeds=None", "Call sample(16, seed=1).")
+        return seeds.row_seeds(num_samples, seed)
+    if seed is not None or num_samples not in (None, len(row_seeds)):
+        checks.fail(
+            "`seeds` stand alone.", f"num_samples={num_samples!r}, seed={seed!r} beside seeds", "Give seeds only."
+        )
+    values = [checks.int64("seeds", int(s)) for s in list(row_seeds)]
+    checks.not_empty("seeds", values)
+    return tf.constant(values, tf.int64)

@@ -1,0 +1,59 @@
+"""Systems that sample by one pass of a generator network."""
+
+import tensorflow as tf
+
+from tfmmd import checks
+from tfmmd.models.base import GenerativeModel
+
+
+class GeneratorModel(GenerativeModel):
+    """A system whose samples are `generator(latent)`, `latent` from a prior.
+
+    Args:
+        generator: Built `keras.Model`, `[b, k]` -> `[b, ...]`.
+        prior: A `tfmmd.priors.Prior` of size `k`.
+        **kwargs: `seed`, `name`, `dtype`.
+    """
+
+    config_names = ("generator", "prior")
+
+    def __init__(self, generator, prior, **kwargs):
+        check_network("generator", generator, inputs=prior.size)
+        super().__init__(**kwargs)
+        self.generator, self.prior = generator, prior
+
+    @property
+    def sample_shape(self):
+        return tuple(self.generator.output_shape[1:])
+
+    def call(self, latent, training=False):
+        return self.generator(latent, training=training)
+
+    def decode(self, latent):
+        return self.generator(latent, training=False)
+
+
+def check_network(name, network, *, inputs=None):
+    """Checks that a network is built and takes rows of `inputs` features where given."""
+    if not getattr(network, "built", False):
+        checks.fail(
+            f"`{name}` must be built.", f"{name}={network!r}", "Give it a keras.Input, or call it once on a batch."
+        )
+    shape = getattr(network, "input_shape", None)
+    if inputs is not None and isinstance(shape, tuple) and shape[1:] != (inputs,):
+        checks.fail(
+            f"`{name}` must take codes of the prior's size, [b, {inputs}].",
+            f"{name}.input_shape={shape}",
+            "Make the prior and the network the same size.",
+        )
+    return network
+
+
+def num_rows(x):
+    """Rows of a batch: an int where known while tracing, else an int32 scalar."""
+    return x.shape[0] if x.shape[0] is not None else tf.shape(x)[0]
+
+
+def flatten(x):
+    """A batch `[b, ...]` as rows `[b, d]`."""
+    return tf.reshape(x, [num_rows(x), x.shape[1:].num_elements()])

@@ -1,0 +1,87 @@
+"""Serving endpoints of the models and the SavedModel that holds them.
+
+Every input and output has a leading batch dimension and every row is computed by itself, so that a server
+may merge and pad requests.
+"""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+
+def per_row(function, x):
+    """Applies `function` to rows `[n, ...]` so that a row's bits do not depend on `n`.
+
+    A batch of one takes TensorFlow's matrix-vector product, which rounds differently from its matrix
+    product; one repeated row keeps every batch at two rows or more.
+    """
+    return function(tf.concat([x, x[:1]], axis=0))[: tf.shape(x)[0]]
+
+
+def seed_spec():
+    """One int64 seed per row."""
+    return tf.TensorSpec([None], tf.int64, name="seed")
+
+
+def spec(name, shape):
+    """float32 rows `[b, *shape]`."""
+    return tf.TensorSpec([None, *shape], tf.float32, name=name)
+
+
+def of_generator(model):
+    """`sample` and `decode`, the endpoints that every system has."""
+    return {
+        "sample": (lambda seed: {"samples": model.sample_rows(seed)}, [seed_spec()]),
+        "decode": (
+            lambda latent: {"samples": per_row(model.decode, latent)},
+            [spec("latent", [model.latent_size])],
+        ),
+    }
+
+
+def of_autoencoder(model):
+    """`encode` and `reconstruct` beside the generator's endpoints."""
+    data = [spec("x", model.sample_shape)]
+    return {
+        **of_generator(model),
+        "encode": (lambda x: {"latent": per_row(model.encode, x)}, data),
+        "reconstruct": (lambda x: {"reconstruction": per_row(model.reconstruct, x)}, data),
+    }
+
+
+def write(model, filepath, *, verbose=False):
+    """Writes the SavedModel of `model.endpoints()` to a folder that does not exist yet, by one rename.
+
+    Args:
+        model: A `GenerativeModel`.
+        filepath: The folder; `sample` becomes `serving_default`.
+        verbose: Whether Keras prints the endpoints.
+
+    Raises:
+        FileExistsError: If the folder exists; nothing is written then.
+    """
+    target = Path(filepath)
+    if target.exists():
+        raise FileExistsError(
+            f"`export` writes a new folder. Received: {os.fspath(target)}, which exists. "
+            "Remove it or choose another path."
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=".export-", dir=target.parent))
+    try:
+        _archive(model).write_out(draft / "model", verbose=verbose)
+        os.rename(draft / "model", target)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _archive(model):
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    for name, (function, specs) in model.endpoints().items():
+        archive.add_endpoint(name, function, input_signature=specs)
+    return archive
