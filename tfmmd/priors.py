@@ -38,6 +38,10 @@ class Prior:
         """Standard noise `[n, k]` -> codes `[n, k]`."""
         raise NotImplementedError
 
+    def constrain(self, codes):
+        """Brings an encoder's outputs `[b, k]` into the support of the prior; a full support leaves them."""
+        return codes
+
     def distribution(self):
         """The TFP distribution of a code `[k]`."""
         raise NotImplementedError
@@ -77,6 +81,9 @@ class Uniform(Prior):
 
     def transform(self, noise):
         return self.low + (self.high - self.low) * noise
+
+    def constrain(self, codes):
+        return self.low + (self.high - self.low) * 0.5 * (tf.tanh(codes) + 1.0)
 
     def distribution(self):
         return tfd.Independent(tfd.Uniform(tf.fill([self.size], self.low), tf.fill([self.size], self.high)), 1)
@@ -118,6 +125,8 @@ class Sphere(Prior):
 
     def transform(self, noise):
         return tf.math.l2_normalize(noise, axis=-1)
+
+    constrain = transform
 
     def distribution(self):
         return tfd.SphericalUniform(self.size)

@@ -125,6 +125,11 @@ class GenerativeModel(keras.Model):
         raise NotImplementedError
 
     @property
+    def call_shape(self):
+        """Shape of one row that `call` takes: a code for generators; auto-encoders take samples."""
+        return (self.latent_size,)
+
+    @property
     def latent_size(self):
         """Size `k` of a code."""
         return self.prior.size

@@ -1,0 +1,185 @@
+"""What every system keeps, whatever it is: parametrised over the list of all systems."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.systems import SYSTEMS, digits
+from tfmmd.callbacks import checkpoint
+
+ALL = pytest.mark.parametrize("name", SYSTEMS)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """name -> a model after one epoch, made once."""
+    made = {}
+
+    def get(name):
+        if name not in made:
+            made[name] = fit(build(name), name)
+        return made[name]
+
+    return get
+
+
+def build(name):
+    keras.utils.set_random_seed(0)
+    model = SYSTEMS[name].build()
+    SYSTEMS[name].compile(model)
+    return model
+
+
+def fit(model, name, epochs=1):
+    model.history_of_fit = model.fit(
+        digits(), batch_size=SYSTEMS[name].batch_size, epochs=epochs, shuffle=False, verbose=0
+    ).history
+    return model
+
+
+@ALL
+def test_fit_reports_finite_losses_by_name(name, trained):
+    history = trained(name).history_of_fit
+    assert set(history) == set(trained(name).loss_names)
+    assert np.all(np.isfinite(list(history.values())))
+
+
+@ALL
+def test_fit_changes_the_weights(name, trained):
+    before, after = build(name).get_weights(), trained(name).get_weights()
+    assert any(not np.array_equal(a, b) for a, b in zip(before, after))
+
+
+@ALL
+def test_same_seed_trains_to_the_same_weights(name, trained):
+    again = fit(build(name), name)
+    for a, b in zip(trained(name).get_weights(), again.get_weights()):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+@ALL
+def test_eager_and_graph_agree_over_one_step(name):
+    rows = SYSTEMS[name].batch_size
+    eager, graph = build(name), build(name)
+    eager.run_eagerly = True
+    losses = [m.train_on_batch(digits(rows), return_dict=True) for m in (eager, graph)]
+    for key in losses[0]:
+        np.testing.assert_allclose(losses[0][key], losses[1][key], rtol=1e-4, atol=1e-5)
+
+
+@ALL
+def test_evaluate_gives_finite_numbers(name, trained):
+    result = trained(name).evaluate(digits(32), batch_size=SYSTEMS[name].batch_size, verbose=0, return_dict=True)
+    assert np.all(np.isfinite(list(result.values())))
+
+
+@ALL
+def test_sample_has_the_shape_of_the_data_and_float32(name, trained):
+    samples = trained(name).sample(5, seed=1)
+    assert samples.shape == (5, 8, 8, 1) and samples.dtype == tf.float32
+
+
+@ALL
+@pytest.mark.parametrize("rows", [1, 2, 3, 16, 65])
+def test_a_row_of_a_sample_depends_on_its_seed_alone(name, rows, trained):
+    many = trained(name).sample(80, seed=3).numpy()
+    np.testing.assert_array_equal(trained(name).sample(rows, seed=3 + 7).numpy(), many[7 : 7 + rows])
+
+
+@ALL
+def test_sample_takes_one_seed_per_row(name, trained):
+    rows = trained(name).sample(seeds=[9, 4, 9])
+    np.testing.assert_array_equal(rows[0], rows[2])
+    np.testing.assert_array_equal(rows[1], trained(name).sample(1, seed=4)[0])
+
+
+@ALL
+def test_fresh_seeds_give_fresh_samples(name, trained):
+    assert not np.array_equal(trained(name).sample(4), trained(name).sample(4))
+
+
+@ALL
+def test_predict_follows_call(name, trained):
+    model = trained(name)
+    x = np.random.default_rng(0).normal(size=(4, model.latent_size)).astype(np.float32)
+    if len(model.call_shape) > 1:
+        x = digits(4)
+    np.testing.assert_allclose(model.predict(x, verbose=0), model(x), atol=1e-6)
+
+
+@ALL
+def test_keras_file_keeps_samples_and_all_state(name, trained, tmp_path):
+    model = trained(name)
+    model.save(tmp_path / "m.keras")
+    loaded = keras.models.load_model(tmp_path / "m.keras")
+    np.testing.assert_array_equal(loaded.sample(4, seed=1), model.sample(4, seed=1))
+    for (a, x), (b, y) in zip(checkpoint.variables_of(model).items(), checkpoint.variables_of(loaded).items()):
+        np.testing.assert_array_equal(x.numpy(), y.numpy(), err_msg=f"{a} {b}")
+
+
+@ALL
+def test_loaded_model_trains_on_as_the_saved_one(name, tmp_path):
+    model = fit(build(name), name)
+    model.save(tmp_path / "m.keras")
+    loaded = keras.models.load_model(tmp_path / "m.keras")
+    for a, b in zip(fit(model, name).get_weights(), fit(loaded, name).get_weights()):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+@ALL
+def test_saved_model_samples_bit_equal_in_both_loaders(name, trained, tmp_path):
+    model = trained(name)
+    model.export(tmp_path / "1")
+    expected = model.sample(4, seed=1).numpy()
+    served = tf.saved_model.load(str(tmp_path / "1")).signatures["serving_default"]
+    np.testing.assert_array_equal(served(seed=tf.range(1, 5, dtype=tf.int64))["samples"], expected)
+    np.testing.assert_array_equal(_run_tf1(tmp_path / "1", np.arange(1, 5)), expected)
+
+
+@ALL
+def test_every_endpoint_has_a_batch_dimension_first(name, trained):
+    for function, specs in trained(name).endpoints().values():
+        outputs = tf.function(function, input_signature=specs).get_concrete_function().structured_outputs
+        assert all(spec.shape[0] is None for spec in (*specs, *tf.nest.flatten(outputs)))
+
+
+@ALL
+def test_checkpoint_continues_bit_for_bit(name, tmp_path):
+    through = fit(fit(build(name), name), name)
+    half = fit(build(name), name)
+    checkpoint.save(tmp_path, half, step=4)
+    resumed = build(name)
+    checkpoint.restore(checkpoint.list_files(tmp_path)[-1][1], resumed)
+    for a, b in zip(through.get_weights(), fit(resumed, name).get_weights()):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+@ALL
+@pytest.mark.parametrize("shape", [(4, 8, 8), (4, 8, 7, 1), (4, 64)])
+def test_data_of_another_shape_is_refused(name, shape, trained):
+    with pytest.raises(ValueError, match="shape"):
+        trained(name).fit(np.zeros(shape, np.float32), verbose=0)
+
+
+@ALL
+def test_data_with_nan_is_refused_with_its_place(name, trained):
+    x = digits(16)
+    x[3, 1, 2, 0] = np.nan
+    with pytest.raises(ValueError, match=r"\(3, 1, 2, 0\)"):
+        trained(name).fit(x, verbose=0)
+
+
+@ALL
+def test_export_never_writes_over_a_folder(name, trained, tmp_path):
+    (tmp_path / "1").mkdir()
+    with pytest.raises(FileExistsError, match="another path"):
+        trained(name).export(tmp_path / "1")
+
+
+def _run_tf1(path, row_seeds):
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        meta = tf.compat.v1.saved_model.loader.load(session, ["serve"], str(path))
+        signature = meta.signature_def["serving_default"]
+        feed = {signature.inputs["seed"].name: row_seeds.astype(np.int64)}
+        return session.run(signature.outputs["samples"].name, feed)

@@ -1,0 +1,141 @@
+"""The squared maximum mean discrepancy: four estimators behind one door.
+
+MMD**2 = E k(X, X') + E k(Y, Y') - 2 E k(X, Y), with X' and Y' independent copies.
+"""
+
+import tensorflow as tf
+
+from tfmmd import checks
+from tfmmd.discrepancies import inputs, plain
+from tfmmd.kernels import Energy
+from tfmmd.kernels.pairs import safe_root
+
+
+def mmd2(
+    x,
+    y,
+    kernel,
+    *,
+    estimator="unbiased",
+    block_size=None,
+    tile_rows=None,
+    x_weights=None,
+    y_weights=None,
+):
+    """Squared maximum mean discrepancy between two samples.
+
+    With weights, a row counts as so many rows: importance-weighted MMD for samples of another distribution.
+
+    Args:
+        x: Tensor `[n, d]`.
+        y: Tensor `[m, d]`; `n` and `m` may differ.
+        kernel: A `tfmmd.kernels.Kernel`.
+        estimator: `"unbiased"` (may be negative), `"biased"` (never is), `"linear"` (pairs of neighbours,
+            linear time) or `"block"` (mean of the unbiased estimates of blocks). The last two use the first
+            rows of the longer sample, as many as the shorter one has.
+        block_size: Rows in a block of `"block"`; by default the root of the smaller sample size.
+        tile_rows: Rows of the kernel matrix held at a time; by default chosen from the sizes.
+        x_weights: Optional non-negative weights `[n]` of `"unbiased"` and `"biased"`; their scale is free.
+        y_weights: Optional non-negative weights `[m]`.
+
+    Returns:
+        Scalar `[]`, float32 (float64 for float64 samples).
+
+    Raises:
+        ValueError: On wrong ranks, features, sizes, weights or options, and on NaN or inf in eager samples.
+
+    Example:
+        `mmd2(real, fake, kernels.Gaussian((1.0, 2.0, 4.0)))`
+
+    Reference: [gretton2012], [zaremba2013]
+    """
+    x, y = inputs.as_checked_samples(x, y, kernel)
+    checks.one_of("estimator", estimator, ("unbiased", "biased", "linear", "block"))
+    _check_options(estimator, block_size, tile_rows, weighted=not (x_weights is None and y_weights is None))
+    if estimator != "biased":
+        inputs.check_rows(x, y, estimator)
+    if estimator == "linear":
+        return _linear(x, y, kernel)
+    if estimator == "block":
+        return _block(x, y, kernel, inputs.check_block_size(x, y, block_size))
+    weights = (
+        inputs.as_checked_weights("x_weights", x_weights, x),
+        inputs.as_checked_weights("y_weights", y_weights, y),
+    )
+    return plain.quadratic_form(x, y, kernel, weights, biased=estimator == "biased")
+
+
+def mmd(x, y, kernel):
+    """Maximum mean discrepancy: the root of the biased form, which is never negative.
+
+    The root is that of max(MMD**2, 1e-12), so that its gradient stays finite at equal samples.
+
+    Args:
+        x: Tensor `[n, d]`.
+        y: Tensor `[m, d]`.
+        kernel: A `tfmmd.kernels.Kernel`.
+
+    Returns:
+        Scalar `[]`, float32 (float64 for float64 samples).
+    """
+    return safe_root(mmd2(x, y, kernel, estimator="biased"), 1e-12)
+
+
+def energy_distance(x, y, *, estimator="unbiased"):
+    """Energy distance 2 E||X - Y|| - E||X - X'|| - E||Y - Y'||, the squared MMD of `kernels.Energy`.
+
+    Args:
+        x: Tensor `[n, d]`.
+        y: Tensor `[m, d]`.
+        estimator: As in `mmd2`.
+
+    Returns:
+        Scalar `[]`, float32 (float64 for float64 samples).
+
+    Reference: [szekely2013]
+    """
+    return mmd2(x, y, Energy(), estimator=estimator)
+
+
+def _check_options(estimator, block_size, tile_rows, weighted):
+    if tile_rows is not None:
+        checks.positive_int("tile_rows", tile_rows)
+    if block_size is not None and estimator != "block":
+        checks.fail(
+            "`block_size` belongs to `estimator='block'`.",
+            f"estimator={estimator!r}, block_size={block_size!r}",
+            "Leave one of them out.",
+        )
+    if weighted and estimator in ("linear", "block"):
+        checks.fail(
+            "Weights belong to `estimator='unbiased'` and `'biased'`.",
+            f"estimator={estimator!r} with weights",
+            "Leave the weights out or change the estimator.",
+        )
+
+
+def _linear(x, y, kernel):
+    """Mean of k(x1, x2) + k(y1, y2) - k(x1, y2) - k(x2, y1) over pairs of neighbours."""
+    half = tf.minimum(tf.shape(x)[0], tf.shape(y)[0]) // 2
+    x1, x2, y1, y2 = x[: 2 * half : 2], x[1 : 2 * half : 2], y[: 2 * half : 2], y[1 : 2 * half : 2]
+    within = kernel.matching(x1, x2) + kernel.matching(y1, y2)
+    h = within - kernel.matching(x1, y2) - kernel.matching(x2, y1)
+    return tf.cast(tf.reduce_mean(tf.cast(h, tf.float64)), x.dtype)
+
+
+def _block(x, y, kernel, size):
+    """Mean over blocks of the unbiased MMD**2 of each."""
+    blocks = tf.minimum(tf.shape(x)[0], tf.shape(y)[0]) // size
+    x_blocks, y_blocks = (_cut(s, blocks, size) for s in (x, y))
+    weights = tf.fill([size], 1.0 / tf.cast(size, x.dtype))
+
+    def one(pair):
+        return plain.quadratic_form(*pair, kernel, (weights, weights), biased=False)
+
+    values = tf.map_fn(one, (x_blocks, y_blocks), fn_output_signature=x.dtype)
+    return tf.cast(tf.reduce_mean(tf.cast(values, tf.float64)), x.dtype)
+
+
+def _cut(sample, blocks, size):
+    """The first `blocks * size` rows as `[blocks, size, d]`."""
+    return tf.reshape(sample[: blocks * size], [blocks, size, tf.shape(sample)[1]])

@@ -1,0 +1,152 @@
+"""The base of all kernels: pairing, checks, composition and (de)serialisation."""
+
+import abc
+import difflib
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+from tfmmd import checks
+from tfmmd.kernels.pairs import Pairs, all_pairs, as_samples, matching_pairs
+
+register = keras.saving.register_keras_serializable(package="tfmmd")
+
+
+class Kernel(abc.ABC):
+    """A function of two points, called on two samples: `k(x, y)` -> `[n, m]`.
+
+    A sub-class gives `between`; a function of distance or inner product is better derived from
+    `RadialKernel` or `DotKernel`, which also gives it the fast gradient of `tfmmd.discrepancies.mmd2`.
+    """
+
+    def __call__(self, x, y):
+        """The kernel matrix `[n, m]` of `x` `[n, d]` and `y` `[m, d]`, float32 (float64 for float64)."""
+        same = x is y
+        x, y = as_samples(x, y)
+        return self.between(x, y, same=same)
+
+    @abc.abstractmethod
+    def between(self, x, y, *, same=False):
+        """The kernel matrix `[n, m]` of checked samples; `same` says that `x` and `y` are one sample."""
+
+    def matching(self, x, y):
+        """k(x_i, y_i) `[n]` of row i of `x` `[n, d]` with row i of `y` `[n, d]`."""
+        return tf.linalg.diag_part(self.between(x, y))
+
+    def terms(self):
+        """The kernel as a sum: list of (factor, features, kernel), features None or a function of samples."""
+        return [(1.0, None, self)]
+
+    def get_config(self):
+        return {}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+    def __add__(self, other):
+        from tfmmd.kernels.compose import Sum
+
+        return Sum([self, other]) if isinstance(other, Kernel) else NotImplemented
+
+    def __mul__(self, other):
+        from tfmmd.kernels.compose import Product, Scaled
+
+        return Product([self, other]) if isinstance(other, Kernel) else Scaled(other, self)
+
+    def __rmul__(self, other):
+        return self * other
+
+    def __repr__(self):
+        settings = ", ".join(
+            f"{key}={getattr(self, key, value)!r}" for key, value in self.get_config().items()
+        )
+        return f"{type(self).__name__}({settings})"
+
+
+class Slopes(NamedTuple):
+    """A kernel on pairs with its derivatives; a derivative that is None is zero.
+
+    Attributes:
+        value: k.
+        by_distance: dk / d(squared distance).
+        by_product: dk / d(inner product).
+    """
+
+    value: tf.Tensor
+    by_distance: tf.Tensor | None = None
+    by_product: tf.Tensor | None = None
+
+
+class PairwiseKernel(Kernel):
+    """A kernel that is a function of squared distance and inner product alone."""
+
+    uses_distance = False
+    uses_product = False
+
+    @abc.abstractmethod
+    def of_pairs(self, pairs):
+        """The kernel of `Pairs`, entry by entry."""
+
+    @abc.abstractmethod
+    def slopes(self, pairs):
+        """The kernel of `Pairs` with its derivatives, entry by entry: `Slopes`."""
+
+    def between(self, x, y, *, same=False):
+        return self.of_pairs(
+            all_pairs(x, y, distance=self.uses_distance, product=self.uses_product, same=same)
+        )
+
+    def matching(self, x, y):
+        return self.of_pairs(matching_pairs(x, y))
+
+
+def elementwise_slope(function, argument):
+    """(f(a), f'(a)) of an elementwise function by automatic differentiation."""
+    with tf.GradientTape() as tape:
+        tape.watch(argument)
+        value = function(argument)
+    slope = tape.gradient(value, argument, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    return value, slope
+
+
+def serialize(kernel):
+    """A kernel's Keras config, a plain dictionary."""
+    return keras.saving.serialize_keras_object(kernel)
+
+
+def deserialize(config):
+    """The kernel of a config made by `serialize`; kernels pass through."""
+    if isinstance(config, Kernel):
+        return config
+    try:
+        kernel = keras.saving.deserialize_keras_object(config)
+    except (TypeError, ValueError) as error:
+        _unknown(config, error)
+    if not isinstance(kernel, Kernel):
+        checks.fail(
+            "A config of a `tfmmd.kernels.Kernel` is needed.", f"config={config!r}", "Use `serialize`."
+        )
+    return kernel
+
+
+def _unknown(config, error):
+    name = config.get("class_name") if isinstance(config, dict) else config
+    known = sorted(_names(Kernel))
+    if name in known:
+        raise error
+    near = difflib.get_close_matches(str(name), known, n=2, cutoff=0.4)
+    hint = f"Did you mean {' or '.join(near)}?" if near else "Register your own kernel with Keras first."
+    checks.fail(f"The kernel must be one of {known}.", f"class_name={name!r}", hint)
+
+
+def _names(cls):
+    """Names of all public kernels below `cls`."""
+    for sub in cls.__subclasses__():
+        if sub.__module__.startswith("tfmmd.") and not (sub.__abstractmethods__ or sub.__name__[0] == "_"):
+            yield sub.__name__
+        yield from _names(sub)
+
+
+__all__ = ["Kernel", "PairwiseKernel", "Pairs", "Slopes", "deserialize", "elementwise_slope", "serialize"]

@@ -1,0 +1,67 @@
+"""Optimizers of the papers that Keras does not have."""
+
+import keras
+
+from tfmmd import registry
+from tfmmd.registry import register
+
+
+@register
+class MomentumSGD(keras.optimizers.Optimizer):
+    """SGD with classical momentum, both rate and momentum on a schedule.
+
+    velocity = momentum(t) * velocity - learning_rate(t) * gradient; weight += velocity
+
+    Args:
+        learning_rate: A float or a `keras.optimizers.schedules.LearningRateSchedule`.
+        momentum: A float or a `LearningRateSchedule`.
+        **kwargs: As in `keras.optimizers.Optimizer`.
+
+    Reference: [li2015], whose momentum rises from 0.9 to 0.99 when the rate falls tenfold; [goodfellow2014].
+    """
+
+    def __init__(self, learning_rate=0.01, momentum=0.9, name="momentum_sgd", **kwargs):
+        super().__init__(learning_rate=learning_rate, name=name, **kwargs)
+        self.momentum = momentum
+
+    def build(self, variables):
+        if self.built:
+            return
+        super().build(variables)
+        self.velocities = self.add_optimizer_variables(variables, ["velocity"])[0]
+
+    def update_step(self, gradient, variable, learning_rate):
+        velocity = self.velocities[self._get_variable_index(variable)]
+        momentum = self.momentum(self.iterations) if callable(self.momentum) else self.momentum
+        step = keras.ops.cast(learning_rate, variable.dtype) * gradient
+        self.assign(velocity, keras.ops.cast(momentum, variable.dtype) * velocity - step)
+        self.assign_add(variable, velocity)
+
+    def get_config(self):
+        return {**super().get_config(), "momentum": registry.serialize(self.momentum)}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        config = {**config, "momentum": registry.deserialize(config["momentum"])}
+        return super().from_config(config, custom_objects=custom_objects)
+
+
+@register
+class LinearRamp(keras.optimizers.schedules.LearningRateSchedule):
+    """Linear from `start` to `stop` over `steps` steps, then constant.
+
+    Args:
+        start: Value at step 0.
+        stop: Value from step `steps` on.
+        steps: Length of the ramp.
+    """
+
+    def __init__(self, start, stop, steps):
+        self.start, self.stop, self.steps = float(start), float(stop), int(steps)
+
+    def __call__(self, step):
+        share = keras.ops.minimum(keras.ops.cast(step, "float32") / self.steps, 1.0)
+        return self.start + (self.stop - self.start) * share
+
+    def get_config(self):
+        return {"start": self.start, "stop": self.stop, "steps": self.steps}

@@ -1,0 +1,1 @@
+"""Runs: recipes with their numbers, the runner, the command line `python -m trainers`."""

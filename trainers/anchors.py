@@ -1,0 +1,61 @@
+"""Parzen scores of real training images and of k-means centroids: print them beside every model's score."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+from sklearn.cluster import KMeans
+
+from tfmmd import metrics
+from trainers.run_folder import write_json
+
+LLOYD_STEPS = 6
+
+
+def cache_dir():
+    """Folder of measured anchors: `TFMMD_CACHE_DIR`, else `~/.cache/tfmmd`."""
+    return Path(os.environ.get("TFMMD_CACHE_DIR", Path.home() / ".cache" / "tfmmd"))
+
+
+def parzen_anchors(run_data, num_samples, seed=0):
+    """Scores of real training rows and of k-means centroids at the number of samples of the model's score.
+
+    Args:
+        run_data: A `RunData`.
+        num_samples: Number of rows and of centroids; at most the training rows.
+        seed: Seed of the rows' choice and of k-means.
+
+    Returns:
+        Dict "training images" and "k-means centroids" -> the estimate's fields. Measured once: kept in
+        `cache_dir()` under a hash of the data.
+    """
+    train = run_data.train.reshape(len(run_data.train), -1)
+    num_samples = min(num_samples, len(train))
+    key = hashlib.sha256(np.ascontiguousarray(train).tobytes())
+    key.update(np.ascontiguousarray(run_data.test).tobytes())
+    path = cache_dir() / f"parzen-anchors-{key.hexdigest()[:16]}-{num_samples}-{seed}.json"
+    if path.exists():
+        return json.loads(path.read_text())
+    rng = np.random.default_rng(seed)
+    rows = {
+        "training images": train[rng.permutation(len(train))[:num_samples]],
+        "k-means centroids": centroids(train, num_samples, seed),
+    }
+    scores = {name: score(sample, run_data).to_dict() for name, sample in rows.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, scores)
+    return scores
+
+
+def centroids(rows, num_centroids, seed):
+    """`[k, d]` centroids of rows `[n, d]` after a few Lloyd steps from random rows."""
+    kmeans = KMeans(num_centroids, init="random", n_init=1, max_iter=LLOYD_STEPS, random_state=seed, tol=0.0)
+    return kmeans.fit(rows).cluster_centers_.astype(np.float32)
+
+
+def score(samples, run_data):
+    """The Parzen estimate of samples `[n, ...]` against a run's validation and test data."""
+    flat = [np.asarray(x).reshape(len(x), -1) for x in (samples, run_data.test, run_data.validation)]
+    return metrics.parzen_log_likelihood(*flat)

@@ -1,0 +1,210 @@
+"""Runs a recipe: strategy, data, model, callbacks, run folder, resume."""
+
+import contextlib
+import dataclasses
+import importlib.metadata
+import platform
+import sys
+import warnings
+
+import keras
+import tensorflow as tf
+
+from tfmmd import callbacks, checks, data
+from trainers import strategies, systems
+from trainers.progress import Progress
+from trainers.recipe import Settings
+from trainers.run_data import RunData
+from trainers.run_folder import RunFolder, read_config, save_model
+
+PACKAGES = ("tfmmd", "tensorflow", "keras", "tensorflow-probability", "numpy")
+
+
+@dataclasses.dataclass(frozen=True)
+class RunOptions:
+    """What the command line says of a run.
+
+    Args:
+        system: System name, as in `trainers.systems.SYSTEMS`.
+        dataset: Dataset name, as in `tfmmd.data.load`.
+        preset: "quick", "paper" or "best".
+        run_dir: Run folder; None is `runs/<system>-<dataset>-<preset>`.
+        seed: Seed of weights, data order and noise.
+        strategy: "none", "mirrored" or "multiworker".
+        resume: Continue the run in the folder.
+        force: Replace the run in the folder.
+        overrides: Settings that win over the recipe's.
+    """
+
+    system: str
+    dataset: str = "digits"
+    preset: str = "quick"
+    run_dir: str | None = None
+    seed: int = 0
+    strategy: str = "none"
+    resume: bool = False
+    force: bool = False
+    overrides: dict = dataclasses.field(default_factory=dict)
+
+
+class Interrupted(Exception):
+    """A run that was stopped by a signal after its state was saved."""
+
+
+def run(options):
+    """Trains a system as its recipe says and fills its run folder.
+
+    Args:
+        options: `RunOptions`.
+
+    Returns:
+        The `RunFolder`, with the trained model in it.
+
+    Raises:
+        ValueError: For unknown names and bad settings, before anything is written.
+        RunFolderError: If the folder cannot be used.
+        Interrupted: If SIGTERM or SIGINT stopped the run; `resume=True` goes on.
+    """
+    recipe = systems.recipe(options.system)
+    settings = recipe.resolve(options.dataset, options.preset, options.overrides)
+    check_settings(settings)
+    seed = checks.int64("seed", options.seed)
+    run_data = RunData(options.dataset, settings, seed)
+    check_rows(recipe, settings, run_data)
+    strategy = strategies.make(options.strategy)
+    name = options.dataset.strip("/").replace("/", "-").replace(":", "-")
+    folder = RunFolder(options.run_dir or f"runs/{options.system}-{name}-{options.preset}")
+    folder.open(describe(options, settings), resume=options.resume, force=options.force)
+    try:
+        with strategy.scope() if strategy else contextlib.nullcontext():
+            model = build(recipe, settings, run_data)
+        train(recipe, model, settings, run_data, folder)
+        save_model(model, folder.model)
+    finally:
+        folder.close()
+    return folder
+
+
+def build(recipe, settings, run_data):
+    """The compiled model of a recipe; initial weights are a function of the seed."""
+    keras.utils.set_random_seed(run_data.seed % 2**32)
+    model = recipe.build(settings, run_data)
+    recipe.compile(model, settings)
+    return model
+
+
+def train(recipe, model, settings, run_data, folder):
+    """Fits the model from its last checkpoint, or from step 0, to the end."""
+    extra = recipe.callbacks(settings, run_data)
+    stateful = [callback for callback in extra if hasattr(callback, "state")]
+    resume = callbacks.Resume(folder.checkpoints, settings.checkpoint_every, stateful)
+    start = resume.restore(model)
+    if start == 0 and recipe.prepare:
+        recipe.prepare(model, settings, run_data)
+    shared = [
+        callbacks.DivergenceGuard(),
+        Progress(settings.steps, start, recipe.rows_per_step(settings)),
+        callbacks.SampleGrid(folder.logs, folder.samples, value_range=settings.value_range),
+        *extra,
+        resume,
+        keras.callbacks.TensorBoard(str(folder.logs), write_graph=False),
+    ]
+    for epoch, epochs, steps in segments(start, settings.steps, settings.report_every):
+        first = resume.step
+        model.fit(
+            batches(recipe, run_data, settings, first),
+            initial_epoch=epoch,
+            epochs=epochs,
+            steps_per_epoch=steps,
+            callbacks=shared,
+            verbose=0,
+        )
+        if resume.interrupted:
+            raise Interrupted(f"Stopped at step {resume.step} of {settings.steps}; --resume goes on from there.")
+
+
+def batches(recipe, run_data, settings, start_step):
+    """The endless stream of training batches from `start_step` on, a function of (seed, step)."""
+    if recipe.batches:
+        return recipe.batches(run_data, settings, start_step)
+    return data.batches(
+        run_data.train, recipe.rows_per_step(settings), seed=run_data.seed, start_step=start_step, repeat=True
+    )
+
+
+def segments(start, total, every):
+    """The calls of `fit` that lead from step `start` to `total`: (initial epoch, epochs, steps per epoch).
+
+    An epoch is `every` steps; a run that was stopped inside of one, or whose total is not a multiple, has a
+    short one.
+    """
+    parts = []
+    while start < total:
+        epoch, inside = divmod(start, every)
+        if inside or total - start < every:
+            count, steps = 1, min(every - inside, total - start)
+        else:
+            count, steps = (total - start) // every, every
+        parts.append((epoch, epoch + count, steps))
+        start += count * steps
+    return parts
+
+
+def check_settings(settings):
+    """Checks the settings that every run has."""
+    for name in ("batch_size", "steps", "report_every", "checkpoint_every", "num_samples"):
+        checks.positive_int(name, settings[name])
+
+
+def check_rows(recipe, settings, run_data):
+    """Checks that a step finds enough rows in the training data."""
+    rows, have = recipe.rows_per_step(settings), len(run_data.train)
+    if rows > have:
+        checks.fail(
+            f"A step of {recipe.system} takes {rows} rows.",
+            f"{have} rows in {run_data.dataset!r}, split {settings.split!r}",
+            "Use a smaller --batch-size.",
+        )
+
+
+def describe(options, settings):
+    """The content of `config.json`."""
+    versions = {}
+    for package in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[package] = importlib.metadata.version(package)
+    return {
+        "system": options.system,
+        "dataset": options.dataset,
+        "preset": options.preset,
+        "seed": options.seed,
+        "strategy": options.strategy,
+        "settings": dict(settings),
+        "versions": versions,
+        "machine": {"platform": platform.platform(), "python": sys.version.split()[0]},
+    }
+
+
+def load(run_dir):
+    """The trained model of a run folder, its config and its data.
+
+    Raises:
+        RunFolderError: If there is no run.
+        ValueError: If it has no trained model yet.
+    """
+    config = read_config(run_dir)
+    folder = RunFolder(run_dir)
+    if not folder.model.exists():
+        checks.fail(
+            "A finished run has a model.keras.", f"{folder.path}, without one", "Finish it with trainers run --resume."
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = keras.models.load_model(folder.model, compile=False)
+    settings = Settings(config["settings"])
+    return model, config, RunData(config["dataset"], settings, config["seed"])
+
+
+def use_deterministic_ops():
+    """Makes TensorFlow's operations repeat bit for bit; a resumed run then equals an uninterrupted one."""
+    tf.config.experimental.enable_op_determinism()
