@@ -34,7 +34,8 @@ def one_of(name, value, choices):
         return value
     near = difflib.get_close_matches(str(value), [str(c) for c in choices], n=3, cutoff=0.4)
     hint = f"Did you mean {' or '.join(map(repr, near))}?" if near else "Use one of them."
-    return fail(f"`{name}` must be one of {choices}.", f"{name}={value!r}", hint)
+    listed = choices if len(choices) <= 40 else f"{len(choices)} known names"
+    return fail(f"`{name}` must be one of {listed}.", f"{name}={value!r}", hint)
 
 
 def positive(name, values):

@@ -68,6 +68,18 @@ def total(value):
     return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
 
 
+def clip_by_norm(gradients, norm):
+    """Replicas' shares of gradients -> shares of the global gradients, each clipped to `norm`; None stays."""
+    clipped = [None if g is None else tf.clip_by_norm(total(g), norm) for g in gradients]
+    return [None if g is None else share(g) for g in clipped]
+
+
+def read(variable):
+    """The value of a (mirrored) variable as a NumPy array, outside of replicas."""
+    value = getattr(variable, "value", variable)
+    return tf.distribute.get_strategy().experimental_local_results(value)[0].numpy()
+
+
 def own_rows(draw, rows):
     """This replica's rows of a draw that is made for the global batch.
 

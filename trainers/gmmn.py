@@ -67,6 +67,6 @@ RECIPE = Recipe(
             "steps": 30_000,
         },
     },
-    special={("digits", "quick"): {"steps": 2_000, "batch_size": 500, "schedule": "cosine", "num_samples": 1297}},
+    special={("digits", "quick"): {"steps": 2_000, "batch_size": 500, "schedule": "cosine", "num_samples": 1000}},
     tunable={"learning_rate": (1e-4, 1e-2, "log"), "batch_size": (100, 1000, "log")},
 )

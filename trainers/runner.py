@@ -69,9 +69,9 @@ def run(options):
     settings = recipe.resolve(options.dataset, options.preset, options.overrides)
     check_settings(settings)
     seed = checks.int64("seed", options.seed)
+    strategy = strategies.make(options.strategy)
     run_data = RunData(options.dataset, settings, seed)
     check_rows(recipe, settings, run_data)
-    strategy = strategies.make(options.strategy)
     name = options.dataset.strip("/").replace("/", "-").replace(":", "-")
     folder = RunFolder(options.run_dir or f"runs/{options.system}-{name}-{options.preset}")
     folder.open(describe(options, settings), resume=options.resume, force=options.force)
@@ -127,9 +127,7 @@ def batches(recipe, run_data, settings, start_step):
     """The endless stream of training batches from `start_step` on, a function of (seed, step)."""
     if recipe.batches:
         return recipe.batches(run_data, settings, start_step)
-    return data.batches(
-        run_data.train, recipe.rows_per_step(settings), seed=run_data.seed, start_step=start_step, repeat=True
-    )
+    return data.batches(run_data.train, recipe.rows_per_step(settings), seed=run_data.seed, start_step=start_step)
 
 
 def segments(start, total, every):

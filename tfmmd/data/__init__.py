@@ -3,7 +3,9 @@
 `load` gives one example at a time, `arrays` all of them in memory, `batches` the training stream.
 """
 
+from tfmmd.data.batches import batches, steps_per_epoch
 from tfmmd.data.labels import balanced_labels
 from tfmmd.data.load import arrays, load
+from tfmmd.data.semi_supervised import semi_supervised_batches
 
-__all__ = ["arrays", "balanced_labels", "load"]
+__all__ = ["arrays", "balanced_labels", "batches", "load", "semi_supervised_batches", "steps_per_epoch"]

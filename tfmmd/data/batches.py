@@ -1,18 +1,17 @@
-"""Training streams: batch t is a function of (seed, t) alone, whenever and wherever the stream starts."""
+"""Training streams: batch t is a function of (seed, t) alone, wherever the stream starts."""
 
-import numpy as np
 import tensorflow as tf
 
 from tfmmd import checks, seeds
-from tfmmd.data import images
+from tfmmd.data import images, stream
 
-LAST_EPOCH = 2**62
 WINDOW = 2048
 
 
 def steps_per_epoch(num_rows, batch_size, *, drop_remainder=True):
-    """Number of batches in one pass over `num_rows` rows."""
-    return num_rows // batch_size if drop_remainder else -(-num_rows // batch_size)
+    """Number of batches in one pass over `num_rows` rows, at least one."""
+    size = checks.positive_int("batch_size", batch_size)
+    return stream.num_steps_in(checks.positive_int("num_rows", num_rows), size, drop_remainder)
 
 
 def batches(
@@ -27,47 +26,107 @@ def batches(
     binarize=None,
     window=WINDOW,
 ) -> tf.data.Dataset:
-    """The training stream of a data set in memory.
+    """The training stream of a data set.
 
-    Batch t holds rows of the order of epoch t // steps_per_epoch, and that order is a function of
-    (seed, epoch) alone. A stream that starts at step t therefore continues one that was stopped there, in
-    the middle of an epoch too, bit for bit, and does so under any strategy: batches are global ones.
+    Batch t holds rows from the order of epoch t // steps_per_epoch, and that order is a function of
+    (seed, epoch) alone. So a stream that starts at step t continues one that was stopped there, in the
+    middle of an epoch too, bit for bit, and does so under any strategy: the batches are global ones.
 
     Args:
-        x: Array `[n, ...]`, or a tuple or dict of arrays with equal n; or a tf.data.Dataset of single
-            examples for sets too large for memory (see `window`).
-        batch_size: Rows in a batch, `b`, over all replicas.
+        x: Array `[n, ...]`, or a tuple or dict of arrays with equal n; or, for sets too large for memory,
+            a tf.data.Dataset of single examples such as `load` gives (see `window`).
+        batch_size: Rows in a batch over all replicas, `b`.
         seed: The run's seed.
-        start_step: Step of the first batch, counted from the start of training. An int, or a tf.Variable
+        start_step: Step of the first batch, counted from the start of training: an int, or a tf.Variable
             that is read whenever an iteration starts.
-        num_steps: Number of batches in an iteration. None never ends: use `fit(steps_per_epoch=...)`.
-        shuffle: False takes the rows in their own order in every epoch.
+        num_steps: Batches in one iteration. None never ends: use `fit(steps_per_epoch=...)`.
+        shuffle: False takes the rows as they stand in every epoch.
         drop_remainder: Whether to leave out the rows of an epoch that do not fill a batch.
-        binarize: None, "threshold" or "bernoulli": draws the first array of `x` anew for every step from
-            (seed, step), its values in [0, 1] being probabilities.
-        window: For a tf.data.Dataset: rows that are permuted together. Its order mixes rows within
-            windows only, and a start in the middle of an epoch reads and skips the rows before it.
+        binarize: None, "threshold" (x > 0.5) or "bernoulli": the values of x (of its first array) in
+            [0, 1] are probabilities, drawn anew in every step from (seed, step).
+        window: For a tf.data.Dataset, rows that are permuted together: it mixes within windows only, and
+            a start in the middle of an epoch reads and skips the rows before it.
 
     Returns:
-        tf.data.Dataset of known cardinality (`num_steps` or infinite) with batches `[b, ...]` of x.
+        tf.data.Dataset with batches `[b, ...]` of x, of known cardinality: `num_steps` or infinite.
 
     Raises:
-        ValueError: No data, NaN or inf, unequal numbers of rows, or no full batch.
+        ValueError: No data, NaN or inf, unequal numbers of rows, no full batch, or values that are not
+            probabilities.
 
     Example:
+        >>> x = tfmmd.data.arrays("digits")
         >>> stream = tfmmd.data.batches(x, 100, seed=1, start_step=1234)
-        >>> model.fit(stream, steps_per_epoch=600, epochs=5)
+        >>> model.fit(stream, steps_per_epoch=tfmmd.data.steps_per_epoch(len(x), 100), epochs=5)
     """
-    batch_size = checks.positive_int("batch_size", batch_size)
+    batch_size, seed = checks.positive_int("batch_size", batch_size), checks.int64("seed", seed)
     checks.one_of("binarize", binarize, images.BINARIZE)
+    role = "order" if shuffle else None
     if isinstance(x, tf.data.Dataset):
-        rows, epoch = _windowed(x, batch_size, shuffle, drop_remainder, window)
-    else:
-        x = in_memory("x", x)
-        rows = num_rows(x)
-        _check_unit(x, binarize)
-        epoch = _gathered(x, rows, batch_size, shuffle, drop_remainder)
-    per_epoch = check_steps(rows, batch_size, drop_remainder)
-    stream = steps(epoch, per_epoch, checks.int64("seed", seed), start_step, num_steps)
-    redraw = _redraw(binarize, seed)
-    return stream.map(redraw, tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
+        return _windowed(x, batch_size, seed, role, drop_remainder, binarize, window, start_step, num_steps)
+    values, count = stream.in_memory("x", x)
+    _check_probabilities(values, binarize)
+    per_epoch = stream.num_steps_in(count, batch_size, drop_remainder)
+    rows = stream.Rows(values, count, batch_size, min(count, per_epoch * batch_size), role)
+
+    def finish(step, where):
+        return _redraw(stream.gather(rows, where[0]), binarize, seed, step)
+
+    return stream.steps(stream.positions([rows], per_epoch, seed), per_epoch, start_step, num_steps, finish)
+
+
+def _windowed(x, batch_size, seed, role, drop_remainder, binarize, window, start_step, num_steps):
+    """The stream of a tf.data.Dataset of single examples: windows of rows are permuted, then batched."""
+    count = _known_cardinality(x)
+    per_epoch = stream.num_steps_in(count, batch_size, drop_remainder)
+    window = checks.positive_int("window", window)
+    num_windows = -(-count // window)
+
+    def permuted(epoch, number, rows):
+        if role is None:
+            return rows
+        everyone = tf.range(tf.shape(tf.nest.flatten(rows)[0])[0])
+        pair = seeds.pair(seed, epoch * num_windows + number, role)
+        where = tf.random.experimental.stateless_shuffle(everyone, pair, alg="philox")
+        return tf.nest.map_structure(lambda values: tf.gather(values, where), rows)
+
+    def epoch_batches(epoch, first):
+        windows = x.batch(window).enumerate().map(lambda number, rows: permuted(epoch, number, rows))
+        return windows.unbatch().batch(batch_size, drop_remainder).skip(first)
+
+    def finish(step, batch):
+        return _redraw(batch, binarize, seed, step)
+
+    return stream.steps(epoch_batches, per_epoch, start_step, num_steps, finish)
+
+
+def _known_cardinality(x):
+    count = int(x.cardinality())
+    if count <= 0:
+        checks.fail(
+            "`x` must be a dataset of known cardinality with at least one row.",
+            f"cardinality={count}",
+            "Use x.apply(tf.data.experimental.assert_cardinality(n)).",
+        )
+    return count
+
+
+def _redraw(batch, binarize, seed, step):
+    """Binarises the first array of a batch by draws of this step."""
+    if binarize is None:
+        return batch
+    first, *others = tf.nest.flatten(batch)
+    pair = seeds.pair(seed, step, "binarize")
+    drawn = images.binarize(first, binarize, lambda: seeds.uniform(tf.shape(first), pair, dtype=first.dtype))
+    return tf.nest.pack_sequence_as(batch, [drawn, *others])
+
+
+def _check_probabilities(values, binarize):
+    first = tf.nest.flatten(values)[0]
+    if binarize is None or (first.dtype.is_floating and 0 <= tf.reduce_min(first) and tf.reduce_max(first) <= 1):
+        return
+    checks.fail(
+        "`binarize` needs float values in [0, 1].",
+        f"dtype {first.dtype.name}, values from {tf.reduce_min(first).numpy()} to {tf.reduce_max(first).numpy()}",
+        "Load them with value_range=(0, 1).",
+    )

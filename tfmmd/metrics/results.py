@@ -40,6 +40,121 @@ class ParzenEstimate(Estimate):
         return f"KDE ({self.num_samples} samples): {value}, bandwidth {self.bandwidth:.3g}{edge}"
 
 
+@dataclasses.dataclass(frozen=True)
+class KIDEstimate(Estimate):
+    """Kernel inception distance. `standard_deviation` is the spread of single subsets (or blocks)."""
+
+    standard_deviation: float
+    estimator: str
+    num_subsets: int
+    subset_size: int
+    num_real: int
+    num_fake: int
+
+    def __str__(self):
+        value = f"{self.mean:.6f} +- {self.standard_error:.6f}"
+        how = "all pairs" if self.estimator == "full" else f"{self.num_subsets} {self.estimator} of {self.subset_size}"
+        spread = "" if self.estimator == "full" else f" (spread {self.standard_deviation:.6f})"
+        return f"KID ({self.num_real} real, {self.num_fake} fake rows, {how}): {value}{spread}"
+
+
+@dataclasses.dataclass(frozen=True)
+class FIDEstimate(Estimate):
+    """Frechet distance of Gaussian fits. Biased upwards by O(1/n): compare at equal numbers of rows only.
+
+    `standard_error` is NaN unless bootstrap resamples were asked for.
+    """
+
+    num_real: int
+    num_fake: int
+    num_features: int
+
+    def __str__(self):
+        error = f" +- {self.standard_error:.4g}" if math.isfinite(self.standard_error) else ""
+        size = f"{self.num_real} real, {self.num_fake} fake rows, {self.num_features} features"
+        return f"FID ({size}): {self.mean:.4f}{error}"
+
+
+@dataclasses.dataclass(frozen=True)
+class InceptionScoreEstimate(Estimate):
+    """Inception score: mean over splits. The published "+-" is `standard_deviation`, the spread of splits.
+
+    Biased downwards at few rows: compare at equal numbers of rows and splits only.
+    """
+
+    standard_deviation: float
+    num_splits: int
+    num_samples: int
+    num_classes: int
+
+    def __str__(self):
+        size = f"{self.num_samples} samples, {self.num_splits} splits, {self.num_classes} classes"
+        return f"Inception score ({size}): {self.mean:.4f} +- {self.standard_deviation:.4f}"
+
+
+@dataclasses.dataclass(frozen=True)
+class PrecisionRecallEstimate:
+    """Precision (fake rows on the real manifold) and recall (real rows on the fake one), in [0, 1].
+
+    The standard errors are binomial: rows drawn anew, the manifolds held.
+    """
+
+    precision: float
+    recall: float
+    precision_standard_error: float
+    recall_standard_error: float
+    k: int
+    num_real: int
+    num_fake: int
+
+    to_dict = Estimate.to_dict
+
+    def __str__(self):
+        size = f"k={self.k}, {self.num_real} real, {self.num_fake} fake rows"
+        precision = f"{self.precision:.4f} +- {self.precision_standard_error:.4f}"
+        return f"Precision {precision}, recall {self.recall:.4f} +- {self.recall_standard_error:.4f} ({size})"
+
+
+@dataclasses.dataclass(frozen=True)
+class SharpnessEstimate(Estimate):
+    """Mean over images of the variance after a Laplace filter; `minimum` is that of the least sharp image."""
+
+    minimum: float
+    num_samples: int
+
+    def __str__(self):
+        return f"Sharpness ({self.num_samples} images): {self.mean:.4g} +- {self.standard_error:.2g}"
+
+
+@dataclasses.dataclass(frozen=True)
+class LikelihoodEstimate(Estimate):
+    """Estimated mean log-likelihood in nats, a lower bound in expectation that rises with `num_draws`.
+
+    `standard_error` is over test points. `half_mean` is the same estimate from the first half of the draws
+    (NaN for one draw): a gain of more than half a nat says that more draws are needed.
+    """
+
+    method: str
+    num_draws: int
+    num_test: int
+    half_mean: float
+
+    @property
+    def gain(self):
+        """What the second half of the draws added, in nats."""
+        return self.mean - self.half_mean
+
+    @property
+    def converged(self):
+        """Whether the second half of the draws changed the mean by less than half a nat."""
+        return abs(self.gain) < 0.5
+
+    def __str__(self):
+        value = f"{self.mean:.2f} +- {self.standard_error:.2f} nats"
+        gain = "" if math.isnan(self.half_mean) else f", {self.gain:+.2f} by the second half of the draws"
+        return f"Log-likelihood ({self.num_draws} {self.method} draws): {value}{gain}"
+
+
 def _plain(value):
     if isinstance(value, (tuple, list)):
         return [_plain(v) for v in value]

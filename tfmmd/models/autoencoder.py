@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfmmd import checks, distribute, priors, seeds
-from tfmmd.models import costs, posteriors, ranges, signatures
+from tfmmd.models import costs, data_checks, posteriors, signatures
 from tfmmd.models.base import GenerativeModel
 from tfmmd.models.generator import check_network, num_rows
 from tfmmd.registry import register
@@ -14,9 +14,9 @@ from tfmmd.registry import register
 class Autoencoder(GenerativeModel):
     """An auto-encoder, and the engine of all systems with an encoder.
 
-    loss = reconstruction_weight * mean(cost(x, decode(z))) + latent_cost,   z ~ Q(z|x)
+    loss = reconstruction_weight * mean(cost(x, decode(z))) + latent_weight * latent_cost,   z ~ Q(z|x)
 
-    This class has no latent cost; a system adds its own in `latent_cost`. Codes lie in the prior's support:
+    This class has no latent cost; a system brings its own in `latent_cost`. Codes lie in the prior's support:
     `prior.constrain` is applied to the encoder's output (tanh for `Uniform`, projection for `Sphere`).
 
     Args:
@@ -44,6 +44,7 @@ class Autoencoder(GenerativeModel):
     """
 
     config_names = ("encoder", "decoder", "prior", "cost", "logits", "posterior", "reconstruction_weight")
+    latent_weight = 1.0
 
     def __init__(
         self,
@@ -127,8 +128,9 @@ class Autoencoder(GenerativeModel):
         codes, outputs = self.infer(x, step, training)
         reconstruction = distribute.mean(self.reconstruction_cost(x, self.decoder(codes, training=training)))
         latent = self.latent_cost(codes, outputs, step, training)
+        factor = self.current_latent_weight(step, training)
         return {
-            "loss": self.reconstruction_weight * reconstruction + latent,
+            "loss": self.reconstruction_weight * reconstruction + factor * latent,
             "reconstruction_loss": reconstruction,
             "latent_loss": latent,
         }
@@ -136,6 +138,10 @@ class Autoencoder(GenerativeModel):
     def latent_cost(self, codes, outputs, step, training):
         """The cost on the codes `[b, k]` of a batch, over the global batch; `outputs` are the encoder's."""
         return tf.constant(0.0)
+
+    def current_latent_weight(self, step, training):
+        """The factor of the latent cost at a step."""
+        return self.latent_weight
 
     def infer(self, x, step, training):
         """Codes `[b, k]` of a training pass, drawn from the posterior, and the encoder's raw outputs."""
@@ -163,13 +169,13 @@ class Autoencoder(GenerativeModel):
         """Checks shape and, of arrays, that the decoder can give values such as theirs."""
         super().check_data(x)
         if isinstance(x, np.ndarray):
-            ranges.check("x", x, *self.data_range())
+            data_checks.check_range("x", x, *self.data_range())
 
     def data_range(self):
         """The interval that data must lie in, or None, and the name of what asks for it."""
         if self.logits or self.cost in costs.UNIT_INTERVAL:
             return (0.0, 1.0), "the cross-entropy and of probabilities"
-        return ranges.interval(self.decoder), "the decoder's last activation"
+        return data_checks.interval(self.decoder), "the decoder's last activation"
 
 
 def check_pair(encoder, decoder, posterior):

@@ -83,8 +83,13 @@ class GenerativeModel(keras.Model):
         with tf.GradientTape() as tape:
             costs = costs_fn()
             cost = optimizer.scale_loss(distribute.share(next(iter(costs.values()))))
-        optimizer.apply(tape.gradient(cost, [v.value for v in variables]), variables)
+        gradients = tape.gradient(cost, [v.value for v in variables])
+        optimizer.apply(self.process_gradients(optimizer, gradients), variables)
         return costs
+
+    def process_gradients(self, optimizer, gradients):
+        """This replica's shares of the gradients, as they go to the optimizer; a hook for clipping."""
+        return gradients
 
     def track(self, costs):
         """Updates the trackers by name and returns their results for Keras's logs."""

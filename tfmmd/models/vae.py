@@ -78,7 +78,7 @@ class VAE(Autoencoder):
         self.warmup_steps = int(checks.non_negative("warmup_steps", warmup_steps))
 
     def latent_cost(self, codes, outputs, step, training):
-        return self.current_kl_weight(step, training) * distribute.mean(self.kl_divergence(outputs))
+        return distribute.mean(self.kl_divergence(outputs))
 
     def kl_divergence(self, outputs):
         """KL(Q(z|x) || prior) `[b]` of the encoder's outputs `[b, 2 * k]`, in closed form.
@@ -90,8 +90,7 @@ class VAE(Autoencoder):
         square = tf.square(mean / self.prior.scale)
         return 0.5 * tf.reduce_sum(square + tf.exp(relative) - 1.0 - relative, axis=-1)
 
-    def current_kl_weight(self, step, training):
-        """The factor of the KL at a step: rising in the warm-up, `kl_weight` in evaluation."""
+    def current_latent_weight(self, step, training):
         if not (training and self.warmup_steps):
             return self.kl_weight
         return self.kl_weight * tf.minimum(tf.cast(step, tf.float32) / self.warmup_steps, 1.0)

@@ -4,9 +4,9 @@ import tensorflow as tf
 
 from tfmmd import checks, discrepancies, distribute, kernels, priors
 from tfmmd.models.autoencoder import Autoencoder
+from tfmmd.models.data_checks import warn_if_flat
 from tfmmd.models.generator import num_rows
 from tfmmd.models.latent_critic import AdversarialAutoencoder
-from tfmmd.models.saturation import warn_if_flat
 from tfmmd.registry import register
 
 RECONSTRUCTION_WEIGHTS = {"squared": 0.05, "root": 0.2, "absolute": 0.02}  # tolstikhin/wae wae.py
@@ -91,10 +91,6 @@ class WAEMMD(Autoencoder):
         self.latent_weight = checks.non_negative("latent_weight", latent_weight)
         warn_if_flat(self.kernel, prior.rows(tf.range(256, dtype=tf.int64)), "prior samples")
 
-    def train_costs(self, x, step, training):
-        costs = super().train_costs(x, step, training)
-        return {**costs, "loss": costs["loss"] + (self.latent_weight - 1.0) * costs["latent_loss"]}
-
     def latent_cost(self, codes, outputs, step, training):
         prior = self.draw_latent(num_rows(codes), step)
         codes, prior = distribute.gather(codes), distribute.gather(prior)
@@ -151,7 +147,7 @@ class WAEGAN(AdversarialAutoencoder):
 
     def generator_costs(self, x, step, training):
         costs = self.train_costs(x, step, training)
-        return {"generator_loss": costs.pop("loss") + (self.latent_weight - 1.0) * costs["latent_loss"], **costs}
+        return {"generator_loss": costs.pop("loss"), **costs}
 
     def latent_cost(self, codes, outputs, step, training):
         return self.adversarial_cost(codes, training)

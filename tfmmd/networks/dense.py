@@ -22,7 +22,7 @@ def mlp(input_shape, hidden, output_shape, *, activation="relu", output_activati
     Returns:
         A built `keras.Model`, `[b, *input_shape]` -> `[b, *output_shape]`.
     """
-    input_shape, output_shape = _as_shape(input_shape), _as_shape(output_shape)
+    input_shape, output_shape = as_shape(input_shape), as_shape(output_shape)
     make = initializer or keras.initializers.GlorotUniform
     inputs = keras.Input(input_shape)
     x = keras.layers.Flatten()(inputs) if len(input_shape) > 1 else inputs
@@ -58,5 +58,6 @@ def gmmn_generator(latent_size=10, output_shape=(28, 28, 1), *, hidden=(64, 256,
     )
 
 
-def _as_shape(shape):
+def as_shape(shape):
+    """An int or a tuple as a tuple."""
     return (shape,) if isinstance(shape, int) else tuple(shape)

@@ -1,12 +1,15 @@
-"""Checks of values that a network must be able to give: the interval of its last activation."""
+"""Checks of data and codes against what networks can give and kernels can see."""
+
+import warnings
 
 import keras
 import numpy as np
 
-from tfmmd import checks
+from tfmmd import checks, kernels
 
 INTERVALS = {keras.activations.sigmoid: (0.0, 1.0), keras.activations.tanh: (-1.0, 1.0)}
 SLACK = 1e-3  # rounding of images that were resized or stored in half precision
+FLAT_SHARE = 0.9  # of pairs without gradient: where a kernel is called saturated
 
 
 def interval(network):
@@ -19,7 +22,7 @@ def interval(network):
     return None
 
 
-def check(name, values, bounds, source):
+def check_range(name, values, bounds, source):
     """Checks that concrete `values` lie in `bounds` (None: anything goes), the range of `source`."""
     if bounds is None or not len(values):
         return
@@ -29,4 +32,20 @@ def check(name, values, bounds, source):
             f"`{name}` must lie in {list(bounds)}, the range of {source}.",
             f"{name} from {low:g} to {high:g}",
             "Rescale the data, or end the network with another activation.",
+        )
+
+
+def warn_if_flat(kernel, sample, name):
+    """Warns when a radial kernel is flat on nearly all pairs of rows of `sample` `[n, d]`: no gradient then."""
+    if not hasattr(kernel, "of_squared_distance"):
+        return
+    report = kernels.saturation(kernel, sample)
+    if report.flat > FLAT_SHARE:
+        warnings.warn(
+            checks.message(
+                f"`kernel` must change over the distances of {name}.",
+                f"kernel={kernel!r}, {report}",
+                "Choose bandwidths near tfmmd.kernels.median_bandwidth of the codes.",
+            ),
+            stacklevel=3,
         )

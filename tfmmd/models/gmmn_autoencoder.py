@@ -1,0 +1,184 @@
+"""GMMN+AE: a moment matching generator of the codes of a trained auto-encoder."""
+
+import numpy as np
+import tensorflow as tf
+
+from tfmmd import checks, discrepancies, distribute, kernels
+from tfmmd.models import data_checks, pretraining, signatures
+from tfmmd.models.autoencoder import Autoencoder
+from tfmmd.models.base import GenerativeModel
+from tfmmd.models.generator import check_network, flatten, num_rows
+from tfmmd.models.gmmn import MNIST_VARIANCES
+from tfmmd.registry import register
+
+SPACES = ("code", "data")
+CHECK_ROWS = 500
+
+
+@register
+class GMMNAutoencoder(GenerativeModel):
+    """Generative moment matching network in the code space of a frozen auto-encoder.
+
+    loss = sqrt(mmd2(generator(z), encode(x))),   sample = decode(generator(z))
+
+    Encoder and decoder never change in `fit`; `pretrain` trains them first: greedily layer by layer with
+    dropout in the encoder, then together.
+
+    Args:
+        autoencoder: A `tfmmd.models.Autoencoder` (any of its kind), a pair `(encoder, decoder)` of built
+            networks, or a model with `encoder` and `decoder`; frozen from here on.
+        generator: Built `keras.Model`, `[b, j]` -> codes `[b, k]`.
+        prior: A `tfmmd.priors.Prior` of size `j`.
+        kernel: A `tfmmd.kernels.Kernel`; None is the paper's for MNIST: one Gaussian of bandwidth 1 on codes,
+            six on data.
+        space: `"code"`: the MMD compares codes, as the official code does. `"data"`: it compares decoded
+            samples with data, through the frozen decoder.
+        root: Whether the square root is taken (the paper's choice) or the squared MMD is minimised.
+        **kwargs: `seed`, `name`, `dtype`.
+
+    Example:
+        ```python
+        autoencoder = tfmmd.models.Autoencoder(
+            tfmmd.networks.gmmn_encoder((8, 8, 1), 16, hidden=(64,)),
+            tfmmd.networks.gmmn_decoder(16, (8, 8, 1), hidden=(64,)),
+        )
+        generator = tfmmd.networks.gmmn_generator(10, 16)
+        model = tfmmd.models.GMMNAutoencoder(autoencoder, generator, tfmmd.priors.Uniform(10))
+        model.pretrain(images, num_updates=500)
+        model.compile(optimizer="adam")
+        model.fit(images, batch_size=500, epochs=50)
+        ```
+
+    Reference: [li2015]
+    """
+
+    config_names = ("autoencoder", "generator", "prior", "kernel", "space", "root")
+
+    def __init__(self, autoencoder, generator, prior, kernel=None, *, space="code", root=True, **kwargs):
+        autoencoder = as_autoencoder(autoencoder)
+        _check_generator(generator, prior, autoencoder)
+        super().__init__(**kwargs)
+        self.autoencoder, self.generator, self.prior = autoencoder, generator, prior
+        self.space = checks.one_of("space", space, SPACES)
+        self.kernel = kernel or default_kernel(space)
+        self.root = bool(root)
+        self.autoencoder.trainable = False
+
+    @property
+    def sample_shape(self):
+        return self.autoencoder.sample_shape
+
+    @property
+    def latent_size(self):
+        """Size `k` of the codes that `decode` takes and `encode` gives."""
+        return self.autoencoder.latent_size
+
+    def call(self, x, training=False):
+        return self.autoencoder(x, training=False)
+
+    def encode(self, x):
+        """Data `[b, ...]` -> codes `[b, k]`."""
+        return self.autoencoder.encode(x)
+
+    def decode(self, latent):
+        return self.autoencoder.decode(latent)
+
+    def reconstruct(self, x):
+        """Data `[b, ...]` -> reconstructions `[b, ...]`."""
+        return self.autoencoder.reconstruct(x)
+
+    def interpolate(self, start, end, num_steps=8):
+        """Decoded points on the line between two codes, `[b, t, ...]`: see `Autoencoder.interpolate`."""
+        return self.autoencoder.interpolate(start, end, num_steps)
+
+    def latent_rows(self, row_seeds):
+        return signatures.per_row(self.generate, self.prior.rows(row_seeds))
+
+    def generate(self, noise):
+        """Noise `[b, j]` -> generated codes `[b, k]`, in inference mode."""
+        return tf.cast(self.generator(noise, training=False), tf.float32)
+
+    def endpoints(self):
+        return signatures.of_autoencoder(self)
+
+    # -- training --------------------------------------------------------------------------------------------
+
+    def pretrain(self, x, **settings):
+        """Trains the auto-encoder: layer by layer, then together; it is frozen again at the end.
+
+        Args:
+            x: Data `[n, ...]`.
+            **settings: As in `tfmmd.models.pretraining.pretrain`: numbers of updates, batch size, optimizers.
+
+        Returns:
+            Dictionary of phases, each a list of losses.
+        """
+        self.check_data(x)
+        self.autoencoder.trainable = True
+        try:
+            return pretraining.pretrain(self.autoencoder, x, seed=self.seed, **settings)
+        finally:
+            self.autoencoder.trainable = False
+
+    def fit(self, x=None, *args, **kwargs):
+        """As `keras.Model.fit`; codes of arrays are checked against the generator's range and the kernel."""
+        if isinstance(x, np.ndarray) and len(x):
+            self.check_data(x)
+            self.check_codes(x[:CHECK_ROWS])
+        return super().fit(x, *args, **kwargs)
+
+    def train_costs(self, x, step, training):
+        fake = self.generator(self.draw_latent(num_rows(x), step), training=training)
+        real = x
+        if self.space == "code":
+            real = tf.stop_gradient(self.encode(x))
+        else:
+            fake = self.decode(fake)
+        return {"loss": self.discrepancy(fake, real)}
+
+    def discrepancy(self, fake, real):
+        """The loss between two local samples `[b, ...]`, over the global batch."""
+        fake, real = (distribute.gather(flatten(sample)) for sample in (fake, real))
+        if self.root:
+            return discrepancies.mmd(fake, real, self.kernel)
+        return discrepancies.mmd2(fake, real, self.kernel, estimator="biased")
+
+    def check_codes(self, x):
+        """Checks that the generator can reach the codes of data `x`, and that the kernel sees distances."""
+        if self.space == "data":
+            return data_checks.warn_if_flat(self.kernel, flatten(np.asarray(x, np.float32)), "the data")
+        codes = self.encode(x).numpy()
+        data_checks.check_range("codes", codes, data_checks.interval(self.generator), "the generator")
+        if len(codes) > 1:
+            data_checks.warn_if_flat(self.kernel, codes, "the codes")
+
+
+def as_autoencoder(value):
+    """An `Autoencoder` of what users have: one already, a pair of networks, or a model that holds both."""
+    if isinstance(value, Autoencoder):
+        return value
+    if isinstance(value, (tuple, list)) and len(value) == 2:
+        return Autoencoder(*value)
+    if hasattr(value, "encoder") and hasattr(value, "decoder"):
+        return Autoencoder(value.encoder, value.decoder)
+    return checks.fail(
+        "`autoencoder` must hold an encoder and a decoder.",
+        f"autoencoder={value!r}",
+        "Use tfmmd.models.Autoencoder(encoder, decoder).",
+    )
+
+
+def default_kernel(space):
+    """The paper's kernel for MNIST: variance 1 on codes, six variances on pixels in [0, 1]."""
+    return kernels.Gaussian([1.0] if space == "code" else [v**0.5 for v in MNIST_VARIANCES])
+
+
+def _check_generator(generator, prior, autoencoder):
+    check_network("generator", generator, inputs=prior.size)
+    size = autoencoder.latent_size
+    if tuple(generator.output_shape[1:]) != (size,):
+        checks.fail(
+            f"`generator` must give codes of the auto-encoder's size, [b, {size}].",
+            f"generator.output_shape={generator.output_shape}",
+            "Build the generator for this code size, or take another auto-encoder.",
+        )

@@ -1,0 +1,189 @@
+"""What the two players of an adversarial model share: checks, data for each step, views, moving average."""
+
+import keras
+import tensorflow as tf
+
+from tfmmd import checks, distribute
+
+# -- checks ------------------------------------------------------------------------------------------------
+
+
+def check_pair(generator, critic, objective):
+    """Checks that the critic takes what the generator gives, and gives what the objective takes."""
+    made, taken = getattr(generator, "output_shape", None), getattr(critic, "input_shape", None)
+    if isinstance(made, tuple) and isinstance(taken, tuple) and made[1:] != taken[1:]:
+        checks.fail(
+            "`critic` must take what `generator` makes.",
+            f"generator.output_shape={made}, critic.input_shape={taken}",
+            "Build both for the same sample shape.",
+        )
+    objective.check_critic(tuple(critic.output_shape))
+
+
+def check_penalties(critic, penalties, allow_batch_norm):
+    """Refuses a critic that couples rows where a penalty differentiates each row by itself."""
+    needing = [type(penalty).__name__ for penalty in penalties if penalty.independent_rows]
+    if needing and not allow_batch_norm and has_batch_norm(critic):
+        checks.fail(
+            f"`{needing[0]}` needs a critic without batch norm: each row's slope must be its own.",
+            "a critic with BatchNormalization",
+            "Remove it (or use LayerNormalization), or pass allow_batch_norm=True.",
+        )
+
+
+def has_batch_norm(network):
+    """Whether a network holds batch norm at any depth."""
+    layers = getattr(network, "layers", [])
+    return isinstance(network, keras.layers.BatchNormalization) or any(map(has_batch_norm, layers))
+
+
+def check_decay(decay):
+    """Returns a moving average's decay, a float in [0, 1) or None."""
+    if decay is None:
+        return None
+    if not 0 <= float(decay) < 1:
+        checks.fail("`generator_ema` must lie in [0, 1).", f"generator_ema={decay!r}", "Use for example 0.999.")
+    return float(decay)
+
+
+def check_batch(rows, critic_steps):
+    """Checks that a batch of `rows` (None: unknown) can be divided among the players' steps."""
+    parts = critic_steps + 1
+    if rows is not None and (rows % parts or rows < parts):
+        checks.fail(
+            f"A batch must hold (critic_steps + 1) * b = {parts} * b rows, fresh data for every step.",
+            f"{rows} rows with critic_steps={critic_steps}",
+            f"Use batch_size={parts * max(1, round(rows / parts))}, for steps of {max(1, round(rows / parts))} rows.",
+        )
+
+
+# -- optimizers --------------------------------------------------------------------------------------------
+
+
+def optimizers(model, generator_optimizer, critic_optimizer):
+    """The two optimizers of a model, checked and built on their players' variables."""
+    if generator_optimizer is critic_optimizer and not isinstance(generator_optimizer, (str, dict)):
+        checks.fail(
+            "Each player needs an optimizer of its own.",
+            f"generator_optimizer and critic_optimizer are the same {type(critic_optimizer).__name__}",
+            "Make two of them.",
+        )
+    pairs = (
+        ("generator_optimizer", generator_optimizer, model.generator),
+        ("critic_optimizer", critic_optimizer, model.critic),
+    )
+    return [_optimizer(name, optimizer, network) for name, optimizer, network in pairs]
+
+
+def _optimizer(name, optimizer, network):
+    optimizer = keras.optimizers.get(optimizer)
+    rate = optimizer.get_config().get("learning_rate")
+    if isinstance(rate, (int, float)):
+        checks.positive_number(f"{name}.learning_rate", rate)
+    clips = [key for key in ("clipnorm", "global_clipnorm", "clipvalue") if getattr(optimizer, key, None)]
+    if clips and distribute.num_replicas() > 1:
+        checks.fail(
+            f"`{name}` must not clip under a strategy: it would clip each replica's share of a gradient.",
+            f"{clips[0]}={getattr(optimizer, clips[0])}",
+            "Use compile(clip_norm=...), which clips the gradient of the global batch.",
+        )
+    half = network.dtype_policy.compute_dtype == "float16"
+    if half and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer, name="loss_scale_optimizer")
+    optimizer.build(network.trainable_variables)
+    return optimizer
+
+
+# -- data --------------------------------------------------------------------------------------------------
+
+
+def batch_rows(num_samples, batch_size, critic_steps, rows_per_step):
+    """Rows of a batch of arrays: what was asked for, at most the data, a multiple of the player steps."""
+    parts = critic_steps + 1
+    if batch_size is not None:
+        check_batch(checks.positive_int("batch_size", batch_size), critic_steps)
+    if num_samples < 2 * parts:
+        checks.fail(
+            f"Training with critic_steps={critic_steps} needs at least {2 * parts} samples, 2 for each step.",
+            f"{num_samples} samples",
+            "Use more data or fewer critic steps.",
+        )
+    return min(batch_size or parts * rows_per_step, num_samples // parts * parts)
+
+
+def batches(x, rows, shuffle, seed):
+    """A dataset of whole batches `[rows, ...]` of the array `x`, shuffled anew in every epoch."""
+    x = tf.convert_to_tensor(x)
+    order = tf.data.Dataset.range(len(x))
+    if shuffle:
+        order = order.shuffle(len(x), seed=seed % 2**31, reshuffle_each_iteration=True)
+    batched = order.batch(rows, drop_remainder=True)
+    return batched.map(lambda index: tf.gather(x, index)).prefetch(tf.data.AUTOTUNE)
+
+
+def split(data, parts):
+    """Deals a batch out to `parts` steps; data may be nested, rows that are left over are dropped."""
+    dealt = [deal(tensor, parts, "Rows of a batch") for tensor in tf.nest.flatten(data)]
+    return [tf.nest.pack_sequence_as(data, [tensor[part] for tensor in dealt]) for part in range(parts)]
+
+
+def deal(x, parts, name="rows"):
+    """Rows `[n, ...]` as `parts` batches `[n // parts, ...]`: row i goes to batch i modulo `parts`.
+
+    Dealt row by row, a step's rows are the same set however many replicas hold the batch.
+    """
+    if parts == 1:
+        return [x]
+    if x.shape[0] is not None:
+        rows = x.shape[0] // parts
+        check_batch(x.shape[0], parts - 1)
+    else:
+        rows = tf.shape(x)[0] // parts
+        few = f"{name}: at least {2 * parts} are needed for {parts} steps; drop the last, smaller batch."
+        with tf.control_dependencies([tf.debugging.assert_greater_equal(rows, 2, message=few)]):
+            rows = tf.identity(rows)
+    dealt = tf.reshape(x[: rows * parts], tf.concat([[rows, parts], tf.shape(x)[1:]], axis=0))
+    dealt.set_shape([x.shape[0] and x.shape[0] // parts, parts, *x.shape[1:]])
+    return tf.unstack(dealt, axis=1)
+
+
+# -- networks ----------------------------------------------------------------------------------------------
+
+
+class Views:
+    """The critic's outputs together with the inner activations that penalties ask for, in one pass."""
+
+    def __init__(self, critic, penalties):
+        self.critic, wanted = critic, [t for penalty in penalties for t in penalty.layer_outputs(critic)]
+        self._joint = keras.Model(critic.inputs, [critic.outputs[0], *wanted]) if wanted else None
+
+    def outputs(self, x, training):
+        """Critic outputs `[b, s]`, float32 or better."""
+        return _full_precision(self.critic(x, training=training))
+
+    def __call__(self, x, training):
+        """(critic outputs `[b, s]`, list of activations) of rows `[b, ...]`."""
+        if self._joint is None:
+            return self.outputs(x, training), []
+        outputs, *activations = self._joint(x, training=training)
+        return _full_precision(outputs), activations
+
+
+def _full_precision(x):
+    return tf.cast(x, tf.float32) if x.dtype.size < 4 else x
+
+
+def copy_of(network):
+    """A frozen copy of a network, for its moving average."""
+    copy = keras.models.clone_model(network)
+    copy.set_weights(network.get_weights())
+    copy.trainable = False
+    return copy
+
+
+def update_average(average, network, decay):
+    """Moves each weight of `average` towards the network's; batch norm statistics are taken over."""
+    trained = {id(v) for v in network.trainable_variables}
+    for mean, variable in zip(average.weights, network.weights):
+        value = tf.convert_to_tensor(variable)
+        mean.assign(decay * mean + (1.0 - decay) * value if id(variable) in trained else value)

@@ -1,0 +1,204 @@
+"""Objectives of adversarial games: what each player minimises, from the critic's outputs.
+
+An objective takes this replica's rows of critic outputs and gives costs of the global batch, so that a game
+costs the same on one device or many. Arguments are `(real, fake)`, always in that order.
+"""
+
+import abc
+
+import tensorflow as tf
+
+from tfmmd import checks, discrepancies, distribute, kernels, registry
+from tfmmd.registry import register
+
+
+class Objective(abc.ABC):
+    """Base of the objectives.
+
+    Attributes:
+        fake_batches: Number of independent batches of fakes that a step draws.
+        output_size: Width of critic outputs that the formula needs; None takes any.
+    """
+
+    fake_batches = 1
+    output_size = None
+
+    @abc.abstractmethod
+    def critic_cost(self, real, fake):
+        """The critic's cost `[]` of its outputs `[b, s]` for real and fake rows."""
+
+    @abc.abstractmethod
+    def generator_cost(self, real, fake):
+        """The generator's cost `[]` of critic outputs `[b, s]`."""
+
+    def witness(self, at, real, fake):
+        """What the critic believes of other points, `[b]`: high for real; the penalties take its slope.
+
+        Args:
+            at: Critic outputs at those points, `[b, s]`.
+            real: Critic outputs for real rows, `[b, s]`.
+            fake: Critic outputs for fake rows, `[b, s]`.
+        """
+        return at[:, 0]
+
+    def check_critic(self, output_shape):
+        """Checks the shape of a critic's output, a tuple with the batch axis first."""
+        size = "s" if self.output_size is None else self.output_size
+        if len(output_shape) != 2 or self.output_size not in (None, output_shape[1]):
+            checks.fail(
+                f"`{type(self).__name__}` needs critic outputs [b, {size}].",
+                f"critic.output_shape={tuple(output_shape)}",
+                f"End the critic with Flatten and Dense({16 if size == 's' else size}).",
+            )
+
+    def get_config(self):
+        return {}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**{name: registry.deserialize(value) for name, value in config.items()})
+
+    def __repr__(self):
+        settings = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.get_config())
+        return f"{type(self).__name__}({settings})"
+
+
+@register
+class NonSaturating(Objective):
+    """The original game on logits, with the generator cost that does not saturate.
+
+    critic = (mean(softplus(-l_real) + (1 - a) l_real) + mean(softplus(l_fake))) / 2, generator = mean(softplus(-l_fake))
+
+    At the optimum of the critic D = a p_real / (p_real + p_fake); for equal laws and a = 1 its cost is log 2.
+
+    Args:
+        real_target: The critic's target `a` for real rows in (0, 1]; below 1 is one-sided label smoothing.
+
+    Reference: [goodfellow2014], [salimans2016]
+    """
+
+    output_size = 1
+
+    def __init__(self, real_target=1.0):
+        self.real_target = checks.positive_number("real_target", real_target)
+        if self.real_target > 1:
+            checks.fail("`real_target` must lie in (0, 1].", f"real_target={real_target!r}", "Use for example 0.9.")
+
+    def critic_cost(self, real, fake):
+        of_real = tf.nn.softplus(-real) + (1.0 - self.real_target) * real
+        return 0.5 * (distribute.mean(of_real) + distribute.mean(tf.nn.softplus(fake)))
+
+    def generator_cost(self, real, fake):
+        return distribute.mean(tf.nn.softplus(-fake))
+
+    def get_config(self):
+        return {"real_target": self.real_target}
+
+
+@register
+class Wasserstein(Objective):
+    """The dual of the Wasserstein distance: critic = mean(f(fake)) - mean(f(real)), generator = -mean(f(fake)).
+
+    The critic must be kept Lipschitz, by `penalties.GradientNorm` or `penalties.WeightClip`.
+
+    Reference: [arjovsky2017], [gulrajani2017]
+    """
+
+    output_size = 1
+
+    def critic_cost(self, real, fake):
+        return distribute.mean(fake) - distribute.mean(real)
+
+    def generator_cost(self, real, fake):
+        return -distribute.mean(fake)
+
+
+@register
+class MMD(Objective):
+    """The squared MMD of critic features: the generator minimises it, the critic maximises it.
+
+    generator = mmd2(h(real), h(fake)), critic = -generator, witness(a) = mean(k(a, real)) - mean(k(a, fake))
+
+    Args:
+        kernel: A `tfmmd.kernels.Kernel` on critic features.
+        estimator: As in `discrepancies.mmd2`.
+        diagonal: `"exact"` leaves the pairs of a row with itself out. `"constant"` subtracts k(0, 0) for each
+            of them, as the released code does: with a linear part c <a, b> this adds
+            c (mean ||x||**2 / (m - 1) + mean ||y||**2 / (n - 1)).
+
+    Reference: [binkowski2018]
+    """
+
+    def __init__(self, kernel, estimator="unbiased", diagonal="exact"):
+        self.kernel = kernels.deserialize(kernel)
+        self.estimator = checks.one_of("estimator", estimator, ("unbiased", "biased", "linear", "block"))
+        self.diagonal = checks.one_of("diagonal", diagonal, ("exact", "constant"))
+
+    def generator_cost(self, real, fake):
+        real, fake = distribute.gather(real), distribute.gather(fake)
+        value = discrepancies.mmd2(real, fake, self.kernel, estimator=self.estimator)
+        if self.diagonal == "constant":
+            value += self._trace_left_in(real) + self._trace_left_in(fake)
+        return value
+
+    def critic_cost(self, real, fake):
+        return -self.generator_cost(real, fake)
+
+    def witness(self, at, real, fake):
+        to_real = tf.reduce_mean(self.kernel(at, distribute.gather(real)), axis=1)
+        return to_real - tf.reduce_mean(self.kernel(at, distribute.gather(fake)), axis=1)
+
+    def _trace_left_in(self, x):
+        """(mean(k(x, x)) - k(0, 0)) / (n - 1): what subtracting a constant trace leaves in."""
+        origin = tf.zeros_like(x[:1])
+        rest = tf.reduce_mean(self.kernel.matching(x, x)) - self.kernel(origin, origin)[0, 0]
+        return rest / tf.cast(tf.shape(x)[0] - 1, x.dtype)
+
+    def get_config(self):
+        config = {"estimator": self.estimator, "diagonal": self.diagonal}
+        return {"kernel": registry.serialize(self.kernel), **config}
+
+
+@register
+class Cramer(Objective):
+    """The Cramer GAN: an energy distance for the generator, its surrogate for the critic.
+
+    With f(a, b) = ||a - b|| - ||a|| on critic outputs of real rows r and two independent fakes g, g2:
+    critic = -mean(f(r, g) - f(g2, g)), generator = mean(||r - g|| + ||r - g2|| - ||g - g2||)
+
+    ||a|| stands for the mean distance to the fakes, so that the critic's cost is not the energy distance.
+
+    Args:
+        variant: `"paper"`, or `"reddit"` for generator = mean(f(r, g) - f(g, g2)), critic = -generator.
+        epsilon: Added under the roots of the norms.
+
+    Reference: [bellemare2017], [binkowski2018]
+    """
+
+    fake_batches = 2
+
+    def __init__(self, variant="paper", epsilon=1e-5):
+        self.variant = checks.one_of("variant", variant, ("paper", "reddit"))
+        self.epsilon = checks.non_negative("epsilon", epsilon)
+
+    def critic_cost(self, real, fake, other):
+        if self.variant == "reddit":
+            return -self.generator_cost(real, fake, other)
+        return distribute.mean(self._surrogate(other, fake) - self._surrogate(real, fake))
+
+    def generator_cost(self, real, fake, other):
+        if self.variant == "reddit":
+            return distribute.mean(self._surrogate(real, fake) - self._surrogate(fake, other))
+        return distribute.mean(self._norm(real - fake) + self._norm(real - other) - self._norm(fake - other))
+
+    def witness(self, at, real, fake):
+        return self._surrogate(at, fake)
+
+    def _surrogate(self, a, b):
+        return self._norm(a - b) - self._norm(a)
+
+    def _norm(self, a):
+        return tf.sqrt(tf.reduce_sum(tf.square(a), axis=1) + self.epsilon)
+
+    def get_config(self):
+        return {"variant": self.variant, "epsilon": self.epsilon}
