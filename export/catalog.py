@@ -77,7 +77,10 @@ class Catalog:
 
     def _why_none(self):
         errors = [
-            f"{model.name}: {error}" for model in self._models.values() for _, error in model.states().values() if error
+            f"{model.name}: {error}"
+            for model in self._models.values()
+            for _, error in model.states().values()
+            if error
         ]
         return "No version loads. " + " ".join(errors)
 
@@ -95,7 +98,9 @@ def check_folder(models_dir):
     folder = Path(models_dir)
     if versions.numbers(folder):
         checks.fail(
-            "A models folder holds models, `<name>/<version>`.", f"{folder}, one model's", f"Give {folder.parent}."
+            "A models folder holds models, `<name>/<version>`.",
+            f"{folder}, one model's",
+            f"Give {folder.parent}.",
         )
     if not versions.names(folder):
         checks.fail(

@@ -38,7 +38,9 @@ class Core:
             signature = version.model.signature(key)
             unknown = sorted(set(wanted) - set(signature.outputs))
             if unknown:
-                raise ServingError("INVALID_ARGUMENT", f"output tensor alias not found in signature: {unknown[0]}")
+                raise ServingError(
+                    "INVALID_ARGUMENT", f"output tensor alias not found in signature: {unknown[0]}"
+                )
             inputs = make_inputs(signature, self._max_rows)
             outputs = version.model.run(key, inputs, timeout=deadline.remaining())
         return version.number, key, {name: outputs[name] for name in wanted or outputs}
@@ -75,6 +77,7 @@ class Core:
         for n, (state, error) in states.items():
             entry = response.model_version_status.add(version=n)
             entry.state = get_model_status_pb2.ModelVersionStatus.State.Value(state)
+            entry.status.SetInParent()  # OK is said too
             if error:
                 entry.status.error_code, entry.status.error_message = error.number, error.message
         return response

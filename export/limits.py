@@ -70,7 +70,9 @@ class Admission:
             if self._closed:
                 raise ServingError("UNAVAILABLE", "The server is stopping.")
             if self._inside >= self._limit:
-                raise ServingError("RESOURCE_EXHAUSTED", f"The queue is full: {self._limit} requests are inside.")
+                raise ServingError(
+                    "RESOURCE_EXHAUSTED", f"The queue is full: {self._limit} requests are inside."
+                )
             self._inside += 1
 
     def _leave(self):

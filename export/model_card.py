@@ -57,9 +57,9 @@ def markdown(known):
 
 
 _LIMITS = (
-    "Samples resemble the training data and carry its gaps and biases; a score holds for the data and protocol "
-    "beside it only. One int64 seed gives one row, bit for bit on one kind of processor; other processors may "
-    "differ in the last bits. Seeds are not secret: who knows a seed can draw its sample again."
+    "Samples resemble the training data and carry its gaps and biases; a score holds for the data and "
+    "protocol beside it only. One int64 seed gives one row, bit for bit on one kind of processor; other "
+    "processors may differ in the last bits. Seeds are not secret: who knows one can draw its sample again."
 )
 
 
@@ -82,12 +82,18 @@ def _cell(value):
 def _data(run):
     settings = run.get("settings", {})
     keys = ("split", "value_range", "binarize", "image_size")
-    return _rows({k: v for k, v in {"dataset": run.get("dataset"), **{k: settings.get(k) for k in keys}}.items() if v})
+    return _rows(
+        {k: v for k, v in {"dataset": run.get("dataset"), **{k: settings.get(k) for k in keys}}.items() if v}
+    )
 
 
 def _model(known):
     shape = ", ".join(map(str, known["sample_shape"]))
-    basics = {"sample": f"[{shape}]", "latent size": known["latent_size"], "parameters": known["num_parameters"]}
+    basics = {
+        "sample": f"[{shape}]",
+        "latent size": known["latent_size"],
+        "parameters": known["num_parameters"],
+    }
     return _rows({**basics, **known["constructor"]})
 
 
@@ -106,5 +112,7 @@ def _flat(values, prefix=""):
 
 
 def _signatures(signatures):
-    lines = [f"- `{key}`: {', '.join(s['inputs'])} -> {', '.join(s['outputs'])}" for key, s in signatures.items()]
+    lines = [
+        f"- `{key}`: {', '.join(s['inputs'])} -> {', '.join(s['outputs'])}" for key, s in signatures.items()
+    ]
     return "\n".join(lines)

@@ -3,7 +3,6 @@
 import numpy as np
 import tensorflow as tf
 
-
 PATH = "assets.extra/reference.npz"
 ROWS = 4
 _SEED = (20, 15)

@@ -121,7 +121,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if int(length) > self.server.max_request_bytes:
             self.close_connection = True  # the body is left unread
             raise ServingError(
-                "RESOURCE_EXHAUSTED", f"A request has at most {self.server.max_request_bytes} bytes. Received: {length}."
+                "RESOURCE_EXHAUSTED",
+                f"A request has at most {self.server.max_request_bytes} bytes. Received: {length}.",
             )
         return self.rfile.read(int(length))
 
@@ -130,7 +131,9 @@ def _spec(match):
     spec = model_pb2.ModelSpec(name=urllib.parse.unquote(match["name"]))
     if match["version"]:
         if int(match["version"]) > _LARGEST_VERSION:
-            raise ServingError("INVALID_ARGUMENT", f"Failed to convert version: {match['version']} to numeric.")
+            raise ServingError(
+                "INVALID_ARGUMENT", f"Failed to convert version: {match['version']} to numeric."
+            )
         spec.version.value = int(match["version"])
     elif match["label"]:
         spec.version_label = urllib.parse.unquote(match["label"])

@@ -1,9 +1,10 @@
 """Writes a version of a model for TensorFlow Serving.
 
-`save(model_or_run_dir, models_dir, name=None) -> path` writes `<models_dir>/<name>/<integer>/`: the SavedModel,
-its warm-up records, the answers of the Keras model to a few requests (for `export verify`) and the model card;
-beside it `models.config`, `batching.config`, `monitoring.config`. The version is built in a hidden folder,
-loaded and warmed up once as a server would, and appears by one rename: a server never sees a half of it.
+`save(model_or_run_dir, models_dir, name=None) -> path` writes `<models_dir>/<name>/<integer>/`: the
+SavedModel, its warm-up records, the answers of the Keras model to a few requests (for `export verify`) and
+the model card; beside it `models.config`, `batching.config`, `monitoring.config`. The version is built in a
+hidden folder, loaded and warmed up once as a server would, and appears by one rename: a server never sees a
+half of it.
 """
 
 import json
@@ -34,10 +35,10 @@ def save(model_or_run_dir, models_dir, name=None, *, batching=None):
         `pathlib.Path` of the version folder.
 
     Raises:
-        ValueError: If there is no trained model, its weights are not finite, or it was made by another version
-            of the package.
+        ValueError: If there is no trained model, its weights are not finite, or it was made by another
+            version of the package.
         ServingError: If the written SavedModel does not load or warm up.
-        OSError: If the disk is full or read-only. After any error no version and no new folder is left behind.
+        OSError: If the disk is full or read-only. After any error no version and no new folder is left.
 
     Example:
         ```python
@@ -70,7 +71,9 @@ def load_run(run_dir):
     folder = Path(run_dir)
     path = folder / "model.keras"
     if not path.is_file():
-        checks.fail("A run folder holds a trained model.", f"{folder} without model.keras", "Finish the run first.")
+        checks.fail(
+            "A run folder holds a trained model.", f"{folder} without model.keras", "Finish the run first."
+        )
     config, metrics = (_json(folder / f"{part}.json") for part in ("config", "metrics"))
     _check_version(config)
     try:
@@ -89,11 +92,15 @@ def _resolve(model_or_run_dir):
         return model_or_run_dir, {}
     if isinstance(model_or_run_dir, keras.Model):
         checks.fail(
-            "`save` takes a tfmmd model or a run folder.", repr(model_or_run_dir), "Wrap the network in a system."
+            "`save` takes a tfmmd model or a run folder.",
+            repr(model_or_run_dir),
+            "Wrap the network in a system.",
         )
     model, run = load_run(model_or_run_dir)
     if not isinstance(model, tfmmd.models.GenerativeModel):
-        checks.fail("A run holds a tfmmd model.", f"{type(model).__name__}", "Export other models with Keras.")
+        checks.fail(
+            "A run holds a tfmmd model.", f"{type(model).__name__}", "Export other models with Keras."
+        )
     return model, run
 
 
@@ -146,7 +153,11 @@ def _add_extras(model, run, version, name, batching):
         warmup.replay(loaded)
         reference.write(version, model)
         known = model_card.facts(
-            model, name=name, signatures=loaded.signatures, config=run.get("config"), metrics=run.get("metrics")
+            model,
+            name=name,
+            signatures=loaded.signatures,
+            config=run.get("config"),
+            metrics=run.get("metrics"),
         )
         model_card.write(version, known)
     finally:

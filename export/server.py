@@ -1,8 +1,8 @@
 """A stand-in for TensorFlow Serving, for local use and tests.
 
-It speaks TensorFlow Serving's gRPC (`PredictionService.Predict`, `GetModelMetadata`, `ModelService.GetModelStatus`)
-and REST (`:predict`, `/metadata`, status), follows versions and labels on disk, and keeps to loopback unless
-told otherwise. It does not merge requests into batches and is not made for production.
+It speaks TensorFlow Serving's gRPC (`PredictionService.Predict`, `GetModelMetadata`,
+`ModelService.GetModelStatus`) and REST (`:predict`, `/metadata`, status), follows versions and labels on disk,
+and keeps to loopback unless told otherwise. It does not merge requests into batches and is not made for production.
 
     with server.running("models") as handle:
         Client(grpc=handle.grpc_address).sample([1, 2, 3], name="gmmn")
@@ -172,5 +172,7 @@ def _port_errors(kind, host, port):
         yield
     except (OSError, OverflowError) as error:
         checks.fail(
-            f"The {kind} port must be free.", f"{_address(host, port)} ({error})", f"Stop its owner or pass another port."
+            f"The {kind} port must be free.",
+            f"{_address(host, port)} ({error})",
+            "Stop its owner or pass another port.",
         )

@@ -116,7 +116,9 @@ def read_models(models_dir):
     try:
         config = text_format.Parse(path.read_text(), model_server_config_pb2.ModelServerConfig())
     except (text_format.ParseError, UnicodeDecodeError) as error:
-        checks.fail(f"{MODELS} must be a ModelServerConfig.", str(error), "Run `export save` again to rewrite it.")
+        checks.fail(
+            f"{MODELS} must be a ModelServerConfig.", str(error), "Run `export save` again to rewrite it."
+        )
     return {entry.name: entry for entry in config.model_config_list.config}
 
 

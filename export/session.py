@@ -32,7 +32,7 @@ class LoadedModel:
             self.close()
             raise ServingError(
                 "FAILED_PRECONDITION",
-                f"{self.path.name}: the SavedModel does not load. {type(error).__name__}: {first_line(error)}",
+                f"Version {self.path.name} does not load. {type(error).__name__}: {first_line(error)}",
             ) from error
         self.signatures = {
             name: signature

@@ -39,7 +39,7 @@ def check(name, dtype, shape, info, max_rows):
     if shape and shape[0] > max_rows:
         raise ServingError(
             "RESOURCE_EXHAUSTED",
-            f"A request has at most {max_rows} rows. Received: {shape[0]} rows in {name!r}. Send them in parts.",
+            f"A request has at most {max_rows} rows. Received: {shape[0]} in {name!r}. Send them in parts.",
         )
 
 
@@ -69,7 +69,9 @@ def _array(name, proto, info, max_rows):
     except (TypeError, KeyError):
         dtype = np.dtype("V")
     if any(size < 0 for size in shape):
-        raise ServingError("INVALID_ARGUMENT", f"Input {name!r} has a negative size. Received: {_text(shape)}.")
+        raise ServingError(
+            "INVALID_ARGUMENT", f"Input {name!r} has a negative size. Received: {_text(shape)}."
+        )
     check(name, dtype, shape, info, max_rows)
     _check_content(name, proto, math.prod(shape), dtype)
     try:

@@ -26,7 +26,9 @@ def parse(text, schema, *, what):
 
 
 def _fail(what, received):
-    checks.fail(f"{what} must be a text proto of known fields.", received, "See docs/serving.md for its fields.")
+    checks.fail(
+        f"{what} must be a text proto of known fields.", received, "See docs/serving.md for its fields."
+    )
 
 
 def _tokens(text, what):

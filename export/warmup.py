@@ -64,7 +64,9 @@ def read(version_dir):
     if not path.exists():
         return []
     try:
-        records = [bytes(r) for r in tf.data.TFRecordDataset(str(path)).take(MAX_RECORDS + 1).as_numpy_iterator()]
+        records = [
+            bytes(r) for r in tf.data.TFRecordDataset(str(path)).take(MAX_RECORDS + 1).as_numpy_iterator()
+        ]
         logs = [prediction_log_pb2.PredictionLog.FromString(record) for record in records]
     except Exception as error:  # a damaged file: DataLossError, DecodeError
         raise ServingError(
@@ -87,7 +89,9 @@ def replay(model):
         try:
             outputs = model.run(key, {alias: tf.make_ndarray(t) for alias, t in message.inputs.items()})
         except (ServingError, KeyError) as error:
-            raise ServingError("FAILED_PRECONDITION", f"Warm-up of signature {key!r} failed: {error}") from error
+            raise ServingError(
+                "FAILED_PRECONDITION", f"Warm-up of signature {key!r} failed: {error}"
+            ) from error
         bad = not_finite(outputs)
         if bad:
             raise ServingError(

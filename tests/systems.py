@@ -57,4 +57,84 @@ def gmmn():
     return models.GMMN(generator(), priors.Uniform(CODE), kernels.Gaussian([1.0, 2.0, 4.0]))
 
 
-SYSTEMS = {"gmmn": System(gmmn, compile_one)}
+def dense_critic(output_size):
+    """`[b, 8, 8, 1]` -> `[b, output_size]`."""
+    return networks.mlp(SHAPE, (16, 16), output_size, activation="leaky_relu")
+
+
+def gan():
+    critic = networks.maxout_gan_critic(SHAPE, units=8, pieces=2)
+    return models.GAN(generator(), critic, priors.Uniform(CODE), real_target=0.9)
+
+
+def wgan_gp():
+    return models.WGANGP(generator(), dense_critic(1), priors.Uniform(CODE))
+
+
+def cramer_gan():
+    return models.CramerGAN(generator(), dense_critic(4), priors.Uniform(CODE))
+
+
+def mmd_gan():
+    networks_ = (
+        networks.dcgan_generator(CODE, SHAPE, filters=4, num_stages=2),
+        networks.dcgan_critic(SHAPE, 4, filters=4, num_stages=2),
+    )
+    return models.MMDGAN(*networks_, priors.Uniform(CODE), generator_ema=0.9)
+
+
+def encoder(num_outputs=CODE):
+    """`[b, 8, 8, 1]` -> `[b, num_outputs]`."""
+    return networks.mlp(SHAPE, (16,), num_outputs)
+
+
+def decoder():
+    """`[b, CODE]` -> `[b, 8, 8, 1]` in (0, 1)."""
+    return networks.vae_decoder(CODE, SHAPE, hidden=(16,))
+
+
+def gmmn_ae():
+    stack = networks.gmmn_encoder(SHAPE, CODE, hidden=(16,)), networks.gmmn_decoder(CODE, SHAPE, hidden=(16,))
+    return models.GMMNAutoencoder(
+        models.Autoencoder(*stack),
+        networks.gmmn_generator(4, CODE, hidden=(16, 16)),
+        priors.Uniform(4),
+        kernels.Gaussian([0.05, 0.1]),
+    )
+
+
+def vae():
+    return models.VAE(encoder(2 * CODE), decoder(), warmup_steps=10)
+
+
+def aae():
+    critic = networks.latent_critic(CODE, hidden=(16,))
+    return models.AAE(encoder(), decoder(), critic, priors.Normal(CODE))
+
+
+def wae_mmd():
+    return models.WAEMMD(encoder(), decoder(), priors.Normal(CODE), posterior="noisy")
+
+
+def wae_gan():
+    critic = networks.latent_critic(CODE, hidden=(16,))
+    return models.WAEGAN(encoder(2 * CODE), decoder(), critic, priors.Uniform(CODE), posterior="gaussian")
+
+
+SYSTEMS = {
+    "gmmn": System(gmmn, compile_one),
+    "gmmn-ae": System(gmmn_ae, compile_one),
+    "vae": System(vae, compile_one),
+    "aae": System(aae, compile_two),
+    "wae-mmd": System(wae_mmd, compile_one),
+    "wae-gan": System(wae_gan, compile_two),
+    "gan": System(gan, compile_two),
+    "wgan-gp": System(wgan_gp, compile_two),
+    "cramer-gan": System(cramer_gan, compile_two),
+    "mmd-gan": System(mmd_gan, compile_two),
+}
+
+
+def wide_gmmn():
+    """A GMMN of another architecture than `gmmn()`."""
+    return models.GMMN(networks.gmmn_generator(CODE, SHAPE, hidden=(32, 16)), priors.Uniform(CODE))

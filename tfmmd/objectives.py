@@ -67,7 +67,8 @@ class Objective(abc.ABC):
 class NonSaturating(Objective):
     """The original game on logits, with the generator cost that does not saturate.
 
-    critic = (mean(softplus(-l_real) + (1 - a) l_real) + mean(softplus(l_fake))) / 2, generator = mean(softplus(-l_fake))
+    critic = (mean(softplus(-l_real) + (1 - a) l_real) + mean(softplus(l_fake))) / 2
+    generator = mean(softplus(-l_fake))
 
     At the optimum of the critic D = a p_real / (p_real + p_fake); for equal laws and a = 1 its cost is log 2.
 
@@ -82,7 +83,7 @@ class NonSaturating(Objective):
     def __init__(self, real_target=1.0):
         self.real_target = checks.positive_number("real_target", real_target)
         if self.real_target > 1:
-            checks.fail("`real_target` must lie in (0, 1].", f"real_target={real_target!r}", "Use for example 0.9.")
+            checks.fail("`real_target` must lie in (0, 1].", f"real_target={real_target!r}", "Use 0.9.")
 
     def critic_cost(self, real, fake):
         of_real = tf.nn.softplus(-real) + (1.0 - self.real_target) * real
@@ -97,7 +98,9 @@ class NonSaturating(Objective):
 
 @register
 class Wasserstein(Objective):
-    """The dual of the Wasserstein distance: critic = mean(f(fake)) - mean(f(real)), generator = -mean(f(fake)).
+    """The dual form of the Wasserstein distance.
+
+    critic = mean(f(fake)) - mean(f(real)), generator = -mean(f(fake))
 
     The critic must be kept Lipschitz, by `penalties.GradientNorm` or `penalties.WeightClip`.
 
@@ -202,3 +205,82 @@ class Cramer(Objective):
 
     def get_config(self):
         return {"variant": self.variant, "epsilon": self.epsilon}
+
+
+@register
+class SemiSupervised(Objective):
+    """The K + 1 class game with K logits: classes 1..K are real, the logit of "fake" is fixed at 0.
+
+    With Z(x) = sum(exp(logits)), D(x) = Z / (Z + 1) is the probability of real and softmax(logits) that of a class:
+    labelled = mean(log Z - logit_y)
+    critic = real_weight * mean(softplus(-log Z(real))) + fake_weight * mean(softplus(log Z(fake)))
+    generator = -mean(softplus(log Z(fake))), which saturates, as in the released code
+
+    Args:
+        real_weight: Weight of the real term: 0.5 in the released code, 1 in the paper.
+        fake_weight: Weight of the fake term, likewise.
+
+    Reference: [salimans2016]
+    """
+
+    def __init__(self, real_weight=0.5, fake_weight=0.5):
+        self.real_weight = checks.non_negative("real_weight", real_weight)
+        self.fake_weight = checks.non_negative("fake_weight", fake_weight)
+
+    def labelled_cost(self, logits, labels):
+        """Mean cross-entropy `[]` of logits `[b, K]` at integer labels `[b]`."""
+        return distribute.mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))
+
+    def critic_cost(self, real, fake):
+        of_real, of_fake = tf.nn.softplus(-self.log_evidence(real)), tf.nn.softplus(self.log_evidence(fake))
+        return self.real_weight * distribute.mean(of_real) + self.fake_weight * distribute.mean(of_fake)
+
+    def generator_cost(self, real, fake):
+        return -distribute.mean(tf.nn.softplus(self.log_evidence(fake)))
+
+    def log_evidence(self, logits):
+        """log Z `[b]` of logits `[b, K]`: the logit of "real"."""
+        return tf.reduce_logsumexp(logits, axis=1)
+
+    def witness(self, at, real, fake):
+        return self.log_evidence(at)
+
+    def get_config(self):
+        return {"real_weight": self.real_weight, "fake_weight": self.fake_weight}
+
+
+@register
+class FeatureMatching:
+    """The generator's cost of matching the mean of a critic layer's features.
+
+    "l2": mean(d**2), "l1": mean(|d|), over the features of d = mean(f(real)) - mean(f(fake))
+
+    "l2" is the biased squared MMD under the linear kernel divided by the number of features.
+
+    Args:
+        norm: `"l2"` as for MNIST, or `"l1"` as for CIFAR and SVHN.
+
+    Example:
+        ```python
+        cost = FeatureMatching("l2")(tf.zeros([5, 3]), tf.ones([4, 3]))  # 1.0
+        ```
+
+    Reference: [salimans2016]
+    """
+
+    def __init__(self, norm="l2"):
+        self.norm = checks.one_of("norm", norm, ("l2", "l1"))
+
+    def __call__(self, real, fake):
+        """The cost `[]` of real and fake features `[n, d]`, `[m, d]`, over the global batch."""
+        checks.same_features(real, fake, ("real", "fake"))
+        means = [tf.reduce_mean(distribute.gather(tf.cast(f, tf.float32)), axis=0) for f in (real, fake)]
+        difference = means[0] - means[1]
+        return tf.reduce_mean(tf.square(difference) if self.norm == "l2" else tf.abs(difference))
+
+    def get_config(self):
+        return {"norm": self.norm}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)

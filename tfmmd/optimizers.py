@@ -65,3 +65,49 @@ class LinearRamp(keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self):
         return {"start": self.start, "stop": self.stop, "steps": self.steps}
+
+
+@register
+class RootAdam(keras.optimizers.Optimizer):
+    """Adam with its epsilon inside of the root, which damps small gradients far more.
+
+    weight -= learning_rate * m_hat / sqrt(v_hat + epsilon)
+
+    Args:
+        learning_rate: A float or a `keras.optimizers.schedules.LearningRateSchedule`.
+        beta_1: Decay of the mean gradient m.
+        beta_2: Decay of the mean squared gradient v.
+        epsilon: Added to the squared gradient: gradients below `sqrt(epsilon)` are scaled down.
+        **kwargs: As in `keras.optimizers.Optimizer`.
+
+    Reference: [salimans2016], released code
+    """
+
+    def __init__(
+        self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-8, name="root_adam", **kwargs
+    ):
+        super().__init__(learning_rate=learning_rate, name=name, **kwargs)
+        self.beta_1, self.beta_2, self.epsilon = float(beta_1), float(beta_2), float(epsilon)
+
+    def build(self, variables):
+        if self.built:
+            return
+        super().build(variables)
+        self.means, self.squares = self.add_optimizer_variables(variables, ["mean", "square"])
+
+    def update_step(self, gradient, variable, learning_rate):
+        index = self._get_variable_index(variable)
+        mean, square = self.means[index], self.squares[index]
+        step = keras.ops.cast(self.iterations + 1, variable.dtype)
+        unbias_mean = 1 - keras.ops.power(keras.ops.cast(self.beta_1, variable.dtype), step)
+        unbias_square = 1 - keras.ops.power(keras.ops.cast(self.beta_2, variable.dtype), step)
+        # v_hat + epsilon = (v + epsilon * unbias_square) / unbias_square: scalars stay out of the array work
+        rate = keras.ops.cast(learning_rate, variable.dtype) * keras.ops.sqrt(unbias_square) / unbias_mean
+        self.assign_add(mean, (gradient - mean) * (1 - self.beta_1))
+        self.assign_add(square, (keras.ops.square(gradient) - square) * (1 - self.beta_2))
+        change = rate * mean * keras.ops.rsqrt(square + self.epsilon * unbias_square)
+        self.assign_sub(variable, change)
+
+    def get_config(self):
+        names = ("beta_1", "beta_2", "epsilon")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}

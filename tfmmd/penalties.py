@@ -77,8 +77,8 @@ class GradientNorm(Penalty):
     Args:
         weight: Zero or more.
         target: The wanted norm.
-        penalty_axes: Axes of `[b, ...]` that a norm sums over; None takes all but the first, one norm per row.
-            `(1,)` is what the released MMD GAN code does: a norm for each column and channel.
+        penalty_axes: Axes of `[b, ...]` that a norm sums over; None takes all but the first: one norm per
+            row. `(1,)` is what the released MMD GAN code does: a norm for each column and channel.
         epsilon: Added under the root.
 
     Reference: [gulrajani2017]
@@ -110,7 +110,7 @@ class GradientNorm(Penalty):
         axes = self.penalty_axes or tuple(range(1, len(slope.shape)))
         if not all(0 < axis < len(slope.shape) for axis in axes):
             checks.fail(
-                f"`penalty_axes` must be axes of a batch [b, ...] of rank {len(slope.shape)}, without the first.",
+                f"`penalty_axes` must be axes of a batch of rank {len(slope.shape)}, without the first.",
                 f"penalty_axes={self.penalty_axes!r}",
                 "Leave it out for one norm per row.",
             )

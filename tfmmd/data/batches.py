@@ -122,11 +122,13 @@ def _redraw(batch, binarize, seed, step):
 
 
 def _check_probabilities(values, binarize):
-    first = tf.nest.flatten(values)[0]
-    if binarize is None or (first.dtype.is_floating and 0 <= tf.reduce_min(first) and tf.reduce_max(first) <= 1):
+    if binarize is None:
         return
-    checks.fail(
-        "`binarize` needs float values in [0, 1].",
-        f"dtype {first.dtype.name}, values from {tf.reduce_min(first).numpy()} to {tf.reduce_max(first).numpy()}",
-        "Load them with value_range=(0, 1).",
-    )
+    first = tf.nest.flatten(values)[0]
+    low, high = tf.reduce_min(first).numpy(), tf.reduce_max(first).numpy()
+    if not first.dtype.is_floating or low < 0 or high > 1:
+        checks.fail(
+            "`binarize` needs float values in [0, 1].",
+            f"dtype {first.dtype.name}, values from {low} to {high}",
+            "Load them with value_range=(0, 1).",
+        )

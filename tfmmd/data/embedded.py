@@ -9,7 +9,7 @@ WHITE = 16  # the raw pixels are counts from 0 to 16
 
 
 def digits(split, image_size=None):
-    """1797 handwritten digits `[8, 8, 1]`: 1297 "train", 200 "validation", 300 "test", by a fixed permutation."""
+    """Handwritten digits `[8, 8, 1]`: 1297 "train", 200 "validation", 300 "test", by a fixed permutation."""
     bunch = datasets.load_digits()
     rows = splits.select(split, splits.thirds(len(bunch.images), NUM_VALIDATION, NUM_TEST))
     pixels = bunch.images[rows, :, :, None].astype("uint8")

@@ -46,7 +46,9 @@ def source(name, split, image_size=None):
 
 def _paths(folder):
     if not folder.is_dir():
-        checks.fail("A folder of images must exist.", f"path={str(folder)!r}", "Give the path of a directory.")
+        checks.fail(
+            "A folder of images must exist.", f"path={str(folder)!r}", "Give the path of a directory."
+        )
     found = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES]
     if not found:
         checks.fail(
@@ -62,7 +64,9 @@ def _header(path):
     with _readable(path) as image:
         if image.mode not in GREY + COLOUR:
             checks.fail(
-                "Images must have 8 bits in every channel.", f"{path} of mode {image.mode!r}", "Convert it first."
+                "Images must have 8 bits in every channel.",
+                f"{path} of mode {image.mode!r}",
+                "Convert it first.",
             )
         return image.size, image.mode
 

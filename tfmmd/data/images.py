@@ -71,7 +71,7 @@ def binarize(unit, how, uniform):
     return tf.cast(unit > 0.5 if how == "threshold" else uniform() < unit, unit.dtype)
 
 
-def fixed_uniform(first_row, like, seed, role):
-    """Uniform numbers `[b, ...]`, row i a function of seed + first_row + i and the role alone."""
-    row_seeds = tf.cast(seed, tf.int64) + first_row + tf.range(tf.shape(like, out_type=tf.int64)[0])
-    return tf.reshape(seeds.uniform_rows(row_seeds, math.prod(like.shape[1:]), role), tf.shape(like))
+def fixed_uniform(first_row, like, role):
+    """Uniform numbers `[b, ...]`, row i a function of first_row + i and the role alone."""
+    rows = first_row + tf.range(tf.shape(like, out_type=tf.int64)[0])
+    return tf.reshape(seeds.uniform_rows(rows, math.prod(like.shape[1:]), role), tf.shape(like))

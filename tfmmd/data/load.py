@@ -95,6 +95,8 @@ def arrays(
 
 def find(name, split, *, image_size=None, seed=0, data_dir=None):
     """The `Source` of a named set's split."""
+    if not isinstance(name, (str, os.PathLike)):
+        checks.fail("`name` must be a string or a path.", f"name={name!r}", "Use a name such as 'digits'.")
     if folder.is_path(name):
         return folder.source(name, split, image_size)
     if name == "digits":
@@ -120,7 +122,7 @@ def _finished(name, split, value_range, binarize, with_labels, image_size, seed,
 
     def finish(first_row, batch):
         raw, labels = batch
-        uniform = partial(images.fixed_uniform, first_row, raw, seed, split)
+        uniform = partial(images.fixed_uniform, first_row, raw, f"binarize {split} {seed}")
         x = _scaled(found, raw, value_range, binarize, uniform)
         return (x, labels) if with_labels else x
 

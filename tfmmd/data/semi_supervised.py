@@ -45,7 +45,8 @@ def semi_supervised_batches(
     Reference: [salimans2016]
     """
     batch_size, seed = checks.positive_int("batch_size", batch_size), checks.int64("seed", seed)
-    labelled_size = checks.positive_int("labelled_batch_size", labelled_batch_size or batch_size)
+    labelled_size = batch_size if labelled_batch_size is None else labelled_batch_size
+    labelled_size = checks.positive_int("labelled_batch_size", labelled_size)
     few, num_few = stream.in_memory("labelled", _pair(labelled))
     many, num_many = stream.in_memory("unlabelled", unlabelled)
     _check_same_rows(few[0], many)
@@ -62,7 +63,9 @@ def semi_supervised_batches(
 
 def _pair(labelled):
     if not isinstance(labelled, (tuple, list)) or len(labelled) != 2:
-        checks.fail("`labelled` must be a pair (x, y).", f"labelled of type {type(labelled)}", "Pass both arrays.")
+        checks.fail(
+            "`labelled` must be a pair (x, y).", f"labelled of type {type(labelled)}", "Pass both arrays."
+        )
     checks.rank("labelled[1]", labelled[1], 1)
     return tuple(labelled)
 
@@ -71,6 +74,6 @@ def _check_same_rows(few, many):
     if few.shape[1:] != many.shape[1:] or few.dtype != many.dtype:
         checks.fail(
             "Labelled and unlabelled rows must have the same shape and type.",
-            f"labelled x {few.dtype.name} {tuple(few.shape)}, unlabelled {many.dtype.name} {tuple(many.shape)}",
+            f"labelled {few.dtype.name} {tuple(few.shape)}, unlabelled {many.dtype.name} {tuple(many.shape)}",
             "Load both with the same arguments.",
         )

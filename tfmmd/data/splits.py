@@ -51,7 +51,9 @@ def select(split, parts):
 def not_empty(split, rows):
     """Returns `rows` (anything with a length) when the split has any."""
     if len(rows) == 0:
-        checks.fail("`split` must hold at least one row.", f"split={split!r} with 0 rows", "Use a larger slice.")
+        checks.fail(
+            "`split` must hold at least one row.", f"split={split!r} with 0 rows", "Use a larger slice."
+        )
     return rows
 
 

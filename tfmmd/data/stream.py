@@ -35,7 +35,9 @@ def in_memory(name, x):
     counts = [len(leaf) for leaf in tf.nest.flatten(x)]
     if len(set(counts)) != 1:
         received = f"rows={counts}"
-        checks.fail(f"All arrays of `{name}` must have the same number of rows.", received, "Pair them row by row.")
+        checks.fail(
+            f"All arrays of `{name}` must have the same number of rows.", received, "Pair them row by row."
+        )
     with tf.device("/device:CPU:0"):
         return tf.nest.map_structure(tf.convert_to_tensor, x), counts[0]
 
@@ -111,7 +113,9 @@ def steps(epoch_function, per_epoch, start_step, num_steps, finish):
         )
         return tf.data.Dataset.zip((tf.data.Dataset.counter(start), payloads))
 
-    length = tf.data.INFINITE_CARDINALITY if num_steps is None else checks.positive_int("num_steps", num_steps)
+    length = (
+        tf.data.INFINITE_CARDINALITY if num_steps is None else checks.positive_int("num_steps", num_steps)
+    )
     stream = tf.data.Dataset.range(1).flat_map(begin).take(length)
     stream = stream.apply(tf.data.experimental.assert_cardinality(length))
     stream = stream.map(lambda step, payload: finish(step, payload), tf.data.AUTOTUNE)

@@ -62,7 +62,7 @@ def _prepared(name, data_dir):
         raise ValueError(
             checks.message(
                 f"The data set {name!r} must be prepared on this machine or within reach for download.",
-                f"data_dir={builder.data_path}: {error}",
+                f"data_dir={builder.data_path}: {str(error).strip(' .')}",
                 "Point TFDS_DATA_DIR or `data_dir` to prepared data, or connect to the network.",
             )
         ) from error
@@ -73,12 +73,16 @@ def _keys(name, info):
     """Names of the image feature and of the label feature; the latter may be None."""
     found = [key for key, feature in info.features.items() if isinstance(feature, tfds.features.Image)]
     if not found:
-        checks.fail("`name` must be an image set.", f"name={name!r} with {list(info.features)}", "Use another set.")
+        checks.fail(
+            "`name` must be an image set.", f"name={name!r} with {list(info.features)}", "Use another set."
+        )
     image_key, label_key, *_ = (*(info.supervised_keys or ()), None, None)
     if image_key not in found:
         return found[0], None
     label = info.features[label_key] if isinstance(label_key, str) else None
-    return image_key, label_key if getattr(label, "shape", None) == () and label.np_dtype == np.int64 else None
+    return image_key, label_key if getattr(
+        label, "shape", None
+    ) == () and label.np_dtype == np.int64 else None
 
 
 def _check_shape(name, shape, size):
@@ -92,7 +96,7 @@ def _check_shape(name, shape, size):
 
 
 def _examples(builder, split, keys, shape):
-    """Examples of a split and the order of its rows; the order is None where the set is too large for memory."""
+    """Examples of a split and the order of its rows, which is None if they are too large for memory."""
     carved = split in ("train", "validation", WHOLE) and "validation" not in builder.info.splits
     examples = _read(builder, "train" if carved else split, keys)
     rows = len(examples)

@@ -34,7 +34,7 @@ class TorontoFaceDataset(tfds.core.GeneratorBasedBuilder):
     RELEASE_NOTES = {"1.0.0": "First version."}
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "Ask the authors of the data for TFD_ranzato_48x48.mat or TFD_ranzato_96x96.mat "
-        "(arrays `images`, `folds`, `labs_ex`, `labs_id`) and put it into the manual directory."
+        "(arrays `images`, `folds`, `labs_ex`, `labs_id`) and put it into the manual directory"
     )
     BUILDER_CONFIGS = [
         tfds.core.BuilderConfig(name=f"{size}x{size}", description=f"Images of {size}x{size} pixels.")
@@ -54,7 +54,7 @@ class TorontoFaceDataset(tfds.core.GeneratorBasedBuilder):
                 }
             ),
             supervised_keys=("image", "expression"),
-            homepage="https://www.cs.toronto.edu/",
+            homepage="http://aclab.ca/users/josh/TFD.html",
         )
 
     def _split_generators(self, dl_manager):
@@ -81,7 +81,7 @@ class TorontoFaceDataset(tfds.core.GeneratorBasedBuilder):
 
 
 def read_table(path):
-    """The arrays of the .mat file: images uint8 `[n, s, s]`, folds `[n, 5]`, expression and identity `[n]`."""
+    """The arrays of a .mat file: images uint8 `[n, s, s]`, folds `[n, 5]`, expression and identity `[n]`."""
     raw = io.loadmat(str(path))
     missing = {"images", "folds", "labs_ex", "labs_id"} - set(raw)
     rows = len(raw.get("images", ()))
@@ -105,7 +105,9 @@ def rows_of_splits(table):
     """Rows of every split, a dict from its name to an int array."""
     folds = table["folds"]
     found = {
-        f"fold{k}_{part}": np.flatnonzero(folds[:, k] == code) for k in range(NUM_FOLDS) for part, code in CODES.items()
+        f"fold{k}_{part}": np.flatnonzero(folds[:, k] == code)
+        for k in range(NUM_FOLDS)
+        for part, code in CODES.items()
     }
     unlabelled = np.flatnonzero((folds == 0).all(axis=1))
     order, start = unlabelled[splits.permutation(len(unlabelled), seed=1)], 0

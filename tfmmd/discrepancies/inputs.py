@@ -31,10 +31,9 @@ def check_rows(x, y, estimator, rows=2):
 
 
 def as_checked_weights(name, weights, sample):
-    """Weights `[n]` of sum 1 for the rows of a sample; None gives equal ones."""
-    rows = tf.shape(sample)[0]
+    """Weights `[n]` of sum 1 for the rows of a sample; None stands for equal ones."""
     if weights is None:
-        return tf.fill([rows], 1.0 / tf.cast(rows, sample.dtype))
+        return None
     weights = tf.cast(checks.finite(name, checks.rank(name, as_tensor(weights), 1)), sample.dtype)
     known, given = sample.shape[0], weights.shape[0]
     if None not in (known, given) and known != given:

@@ -6,7 +6,7 @@ MMD**2 = E k(X, X') + E k(Y, Y') - 2 E k(X, Y), with X' and Y' independent copie
 import tensorflow as tf
 
 from tfmmd import checks
-from tfmmd.discrepancies import inputs, plain
+from tfmmd.discrepancies import inputs, plain, tiled
 from tfmmd.kernels import Energy
 from tfmmd.kernels.pairs import safe_root
 
@@ -19,12 +19,13 @@ def mmd2(
     estimator="unbiased",
     block_size=None,
     tile_rows=None,
+    method="auto",
     x_weights=None,
     y_weights=None,
 ):
     """Squared maximum mean discrepancy between two samples.
 
-    With weights, a row counts as so many rows: importance-weighted MMD for samples of another distribution.
+    With weights a row counts as so many rows: importance-weighted MMD, for samples of another distribution.
 
     Args:
         x: Tensor `[n, d]`.
@@ -35,6 +36,9 @@ def mmd2(
             rows of the longer sample, as many as the shorter one has.
         block_size: Rows in a block of `"block"`; by default the root of the smaller sample size.
         tile_rows: Rows of the kernel matrix held at a time; by default chosen from the sizes.
+        method: Of `"unbiased"` and `"biased"`: `"tiled"` (bounded memory, gradient in closed form), `"plain"`
+            (whole matrices and automatic differentiation), or `"auto"`: tiled for every kernel of distance
+            and inner product without variables of its own, also on features.
         x_weights: Optional non-negative weights `[n]` of `"unbiased"` and `"biased"`; their scale is free.
         y_weights: Optional non-negative weights `[m]`.
 
@@ -51,6 +55,7 @@ def mmd2(
     """
     x, y = inputs.as_checked_samples(x, y, kernel)
     checks.one_of("estimator", estimator, ("unbiased", "biased", "linear", "block"))
+    checks.one_of("method", method, ("auto", "tiled", "plain"))
     _check_options(estimator, block_size, tile_rows, weighted=not (x_weights is None and y_weights is None))
     if estimator != "biased":
         inputs.check_rows(x, y, estimator)
@@ -58,11 +63,10 @@ def mmd2(
         return _linear(x, y, kernel)
     if estimator == "block":
         return _block(x, y, kernel, inputs.check_block_size(x, y, block_size))
-    weights = (
-        inputs.as_checked_weights("x_weights", x_weights, x),
-        inputs.as_checked_weights("y_weights", y_weights, y),
-    )
-    return plain.quadratic_form(x, y, kernel, weights, biased=estimator == "biased")
+    a = inputs.as_checked_weights("x_weights", x_weights, x)
+    b = inputs.as_checked_weights("y_weights", y_weights, y)
+    options = {"biased": estimator == "biased", "method": method, "tile_rows": tile_rows}
+    return tf.add_n([_term(*term, x, y, (a, b), **options) for term in kernel.terms()])
 
 
 def mmd(x, y, kernel):
@@ -114,10 +118,26 @@ def _check_options(estimator, block_size, tile_rows, weighted):
         )
 
 
+def _term(factor, features, kernel, x, y, weights, *, biased, method, tile_rows):
+    """MMD**2 of one term of a kernel: a factor times a kernel on features, which may be None."""
+    if features is not None:
+        x, y = features(x), features(y)
+    closed = kernel.pairwise and not kernel.has_variables()
+    if method == "plain" or (method == "auto" and not closed):
+        return factor * plain.quadratic_form(x, y, kernel, weights, biased=biased)
+    if not closed:
+        checks.fail(
+            "`method='tiled'` needs a kernel of distance and inner product without variables.",
+            f"kernel={kernel!r}",
+            "Use method='auto'.",
+        )
+    return factor * tiled.quadratic_form(x, y, kernel, weights, biased=biased, tile_rows=tile_rows)
+
+
 def _linear(x, y, kernel):
     """Mean of k(x1, x2) + k(y1, y2) - k(x1, y2) - k(x2, y1) over pairs of neighbours."""
-    half = tf.minimum(tf.shape(x)[0], tf.shape(y)[0]) // 2
-    x1, x2, y1, y2 = x[: 2 * half : 2], x[1 : 2 * half : 2], y[: 2 * half : 2], y[1 : 2 * half : 2]
+    rows = tf.minimum(tf.shape(x)[0], tf.shape(y)[0]) // 2 * 2
+    x1, x2, y1, y2 = x[:rows:2], x[1:rows:2], y[:rows:2], y[1:rows:2]
     within = kernel.matching(x1, x2) + kernel.matching(y1, y2)
     h = within - kernel.matching(x1, y2) - kernel.matching(x2, y1)
     return tf.cast(tf.reduce_mean(tf.cast(h, tf.float64)), x.dtype)
@@ -126,16 +146,10 @@ def _linear(x, y, kernel):
 def _block(x, y, kernel, size):
     """Mean over blocks of the unbiased MMD**2 of each."""
     blocks = tf.minimum(tf.shape(x)[0], tf.shape(y)[0]) // size
-    x_blocks, y_blocks = (_cut(s, blocks, size) for s in (x, y))
-    weights = tf.fill([size], 1.0 / tf.cast(size, x.dtype))
-
-    def one(pair):
-        return plain.quadratic_form(*pair, kernel, (weights, weights), biased=False)
-
-    values = tf.map_fn(one, (x_blocks, y_blocks), fn_output_signature=x.dtype)
+    cut = [tf.reshape(s[: blocks * size], [blocks, size, tf.shape(s)[1]]) for s in (x, y)]
+    values = tf.map_fn(
+        lambda pair: plain.quadratic_form(*pair, kernel, (None, None), biased=False),
+        tuple(cut),
+        fn_output_signature=x.dtype,
+    )
     return tf.cast(tf.reduce_mean(tf.cast(values, tf.float64)), x.dtype)
-
-
-def _cut(sample, blocks, size):
-    """The first `blocks * size` rows as `[blocks, size, d]`."""
-    return tf.reshape(sample[: blocks * size], [blocks, size, tf.shape(sample)[1]])

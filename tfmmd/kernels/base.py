@@ -20,15 +20,24 @@ class Kernel(abc.ABC):
     `RadialKernel` or `DotKernel`, which also gives it the fast gradient of `tfmmd.discrepancies.mmd2`.
     """
 
+    pairwise = False  # whether it is a function of `Pairs`, by `of_pairs` and `slopes`
+
     def __call__(self, x, y):
         """The kernel matrix `[n, m]` of `x` `[n, d]` and `y` `[m, d]`, float32 (float64 for float64)."""
         same = x is y
         x, y = as_samples(x, y)
-        return self.between(x, y, same=same)
+        return tf.cast(self.between(x, y, same=same), x.dtype)
 
     @abc.abstractmethod
     def between(self, x, y, *, same=False):
-        """The kernel matrix `[n, m]` of checked samples; `same` says that `x` and `y` are one sample."""
+        """The kernel matrix `[n, m]` of checked samples, in their dtype or better.
+
+        `same` says that `x` and `y` are one sample.
+        """
+
+    def has_variables(self):
+        """Whether a setting is a variable or tensor: gradients with respect to it need automatic differentiation."""
+        return any(tf.is_tensor(v) or isinstance(v, keras.Variable) for v in vars(self).values())
 
     def matching(self, x, y):
         """k(x_i, y_i) `[n]` of row i of `x` `[n, d]` with row i of `y` `[n, d]`."""
@@ -82,6 +91,7 @@ class Slopes(NamedTuple):
 class PairwiseKernel(Kernel):
     """A kernel that is a function of squared distance and inner product alone."""
 
+    pairwise = True
     uses_distance = False
     uses_product = False
 

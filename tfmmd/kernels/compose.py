@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfmmd import checks
-from tfmmd.kernels.base import Kernel, PairwiseKernel, Slopes, deserialize, register, serialize
+from tfmmd.kernels.base import Kernel, Slopes, deserialize, register, serialize
 from tfmmd.kernels.pairs import all_pairs
 
 
@@ -21,19 +21,22 @@ class _Composite(Kernel):
     @property
     def pairwise(self):
         """Whether all parts are functions of squared distance and inner product."""
-        return all(is_pairwise(k) for k in self.kernels)
+        return all(k.pairwise for k in self.kernels)
 
     def of_pairs(self, pairs):
         return self.combine([k.of_pairs(pairs) for k in self.kernels])
 
     def between(self, x, y, *, same=False):
         if not self.pairwise:
-            return self.combine([k.between(x, y, same=same) for k in self.kernels])
+            return self.combine([tf.cast(k.between(x, y, same=same), x.dtype) for k in self.kernels])
         pairs = all_pairs(x, y, distance=self.uses_distance, product=self.uses_product, same=same)
         return self.of_pairs(pairs)
 
     def matching(self, x, y):
-        return self.combine([k.matching(x, y) for k in self.kernels])
+        return self.combine([tf.cast(k.matching(x, y), x.dtype) for k in self.kernels])
+
+    def has_variables(self):
+        return any(k.has_variables() for k in self.kernels)
 
     def get_config(self):
         return {"kernels": [serialize(k) for k in self.kernels]}
@@ -157,11 +160,6 @@ class OnFeatures(Kernel):
 
     def __repr__(self):
         return f"OnFeatures({self.kernel!r}, {getattr(self.network, 'name', self.network)!r})"
-
-
-def is_pairwise(kernel):
-    """Whether a kernel is a function of squared distance and inner product alone, by `of_pairs` and `slopes`."""
-    return kernel.pairwise if isinstance(kernel, _Composite) else isinstance(kernel, PairwiseKernel)
 
 
 def _flat(cls, kernels):

@@ -92,7 +92,7 @@ class MinibatchDiscrimination(keras.layers.Layer):
         return tf.math.l2_normalize(kernel, axis=0) * tf.exp(tf.cast(self.log_scale, tf.float32))
 
     def _distances(self, projection):
-        """L1 distances `[b, global b, num_kernels]`, summed axis by axis: the difference tensor is never whole."""
+        """L1 distances `[b, global b, num_kernels]`, summed axis by axis to save memory."""
         others = distribute.gather(projection)
         return tf.add_n(
             [tf.abs(projection[:, None, :, c] - others[None, :, :, c]) for c in range(self.kernel_size)]

@@ -1,4 +1,4 @@
-"""Virtual batch normalisation: statistics of a fixed reference batch, so that an example never sees the others."""
+"""Virtual batch normalisation: statistics of a fixed reference batch, not of the batch at hand."""
 
 import keras
 import numpy as np

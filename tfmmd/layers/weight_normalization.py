@@ -17,13 +17,13 @@ class WeightNormalization(keras.layers.Wrapper):
     y = activation((x W) * scale / ||W|| + bias), the norm over all inputs of one output
 
     The wrapped layer's kernel is used as it is and each output is scaled afterwards: one matrix product or
-    convolution, nothing of the kernel's size is formed. `tfmmd.layers.initialize(network, x)` sets `scale` and
-    `bias` so that every output has mean 0 and deviation `init_stddev` on the batch `x`.
+    convolution, no second kernel. `tfmmd.layers.initialize(network, x)` sets `scale` and `bias` so that every
+    output has mean 0 and deviation `init_stddev` on the batch `x`.
 
     Args:
         layer: A `Dense`, `Conv1D`, `Conv2D`, `Conv3D`, or `Conv2DTranspose` layer, channels last.
         trainable_scale: Whether `scale` is learned.
-        init_stddev: Deviation of the outputs after data-dependent initialisation.
+        init_stddev: Deviation of the outputs after data-dependent initialisation; None leaves the layer out of it.
         epsilon: Added to the squared norm.
         **kwargs: As in `keras.layers.Wrapper`.
 
@@ -40,7 +40,7 @@ class WeightNormalization(keras.layers.Wrapper):
     def __init__(self, layer, *, trainable_scale=True, init_stddev=1.0, epsilon=1e-12, **kwargs):
         super().__init__(_checked(layer), **kwargs)
         self.trainable_scale = bool(trainable_scale)
-        self.init_stddev = checks.positive_number("init_stddev", init_stddev)
+        self.init_stddev = None if init_stddev is None else checks.positive_number("init_stddev", init_stddev)
         self.epsilon = checks.non_negative("epsilon", epsilon)
 
     def build(self, input_shape):
@@ -55,7 +55,7 @@ class WeightNormalization(keras.layers.Wrapper):
     def call(self, x):
         kernel = tf.convert_to_tensor(self.layer.kernel)
         raw = tf.cast(_linear(self.layer, x, kernel), tf.float32) / self._norm(kernel)
-        if initializing():
+        if self.init_stddev and initializing():
             self._set_from(raw)
         y = raw * tf.cast(self.scale, tf.float32)
         if self.layer.use_bias:

@@ -9,12 +9,12 @@ from tfmmd.metrics import arrays
 from tfmmd.metrics.rows import Rows
 
 
-class TwoSampleMetric(keras.metrics.Metric):
-    """Keeps the rows of a real and a fake sample on the host; a sub-class gives `estimate`.
+class HeldRowsMetric(keras.metrics.Metric):
+    """Keeps rows on the host, by default of a real and a fake sample; a sub-class gives `estimate`.
 
-    `update_state` works eagerly, inside `tf.function` and in a replica of one process (all replicas of a
-    process fill one store); workers of different processes are joined by `merge_state`. `reset_state`
-    forgets all rows. Memory: every row, or `max_rows` a side.
+    `update_state` works eagerly, inside `tf.function` and in the replicas of one process, which fill one
+    store; the stores of several processes are joined by `merge_state`. `reset_state` forgets all rows.
+    Memory: every row, or `max_rows` a side.
 
     Args:
         seed: Seed of random subsets.
@@ -33,16 +33,31 @@ class TwoSampleMetric(keras.metrics.Metric):
         """Adds a batch of real features `[b, d]`, of fake features `[c, d]`, or both."""
         for side, batch in zip(self.sides, (real, fake)):
             if batch is not None:
-                self._append(side, arrays.features(side, batch))
+                self.append(side, arrays.features(side, batch))
+
+    def append(self, side, batch):
+        """Adds a checked batch to one side."""
+        if tf.is_symbolic_tensor(batch):
+            tf.numpy_function(self.rows[side].append, [batch], [])
+        else:
+            self.rows[side].append(batch)
 
     def estimate(self):
         """The result with its uncertainty, a frozen record."""
         raise NotImplementedError
 
     def result(self):
+        return self.host_result(lambda estimate: (estimate.mean,), 1)[0]
+
+    def host_result(self, numbers, count):
+        """A float32 `[count]` tensor of `numbers(self.estimate())`, also inside a graph."""
+
+        def compute():
+            return np.array(numbers(self.estimate()), np.float32)
+
         if tf.executing_eagerly():
-            return tf.constant(self.estimate().mean, tf.float32)
-        return tf.numpy_function(lambda: np.float32(self.estimate().mean), [], tf.float32)
+            return tf.constant(compute())
+        return tf.ensure_shape(tf.numpy_function(compute, [], tf.float32), [count])
 
     def reset_state(self):
         for store in self.rows.values():
@@ -56,9 +71,3 @@ class TwoSampleMetric(keras.metrics.Metric):
 
     def get_config(self):
         return {**super().get_config(), "seed": self.seed, "max_rows": self.max_rows}
-
-    def _append(self, side, batch):
-        if tf.is_symbolic_tensor(batch):
-            tf.numpy_function(self.rows[side].append, [batch], [])
-        else:
-            self.rows[side].append(batch)

@@ -76,7 +76,7 @@ class VarianceParts:
 
     @classmethod
     def of(cls, xx, yy, xy):
-        """Estimates from three `PairSums`; each part has the rounding-off part of the finite means removed."""
+        """Estimates from three `PairSums`; what the finite means add to a variance is taken off."""
         n, m = len(xy.rows), len(xy.columns)
         x_own, x_cross = xx.rows / (n - 1), xy.rows / m
         y_own, y_cross = yy.rows / (m - 1), xy.columns / n

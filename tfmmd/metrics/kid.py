@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfmmd import checks, seeds
 from tfmmd.metrics import arrays
-from tfmmd.metrics.held_rows import TwoSampleMetric
+from tfmmd.metrics.held_rows import HeldRowsMetric
 from tfmmd.metrics.kernel_sums import VarianceParts, cross_sums, own_sums, unbiased
 from tfmmd.metrics.results import KIDEstimate
 from tfmmd.metrics.rows import canonical_order
@@ -62,7 +62,7 @@ def kernel_inception_distance(
 
 
 @register
-class KernelInceptionDistance(TwoSampleMetric):
+class KernelInceptionDistance(HeldRowsMetric):
     """Streaming kernel inception distance: `update_state(real, fake)` takes features in batches.
 
     It keeps the rows (see `max_rows`): subsets are drawn from all of them. `result()` is the mean,

@@ -53,8 +53,10 @@ class KIDEstimate(Estimate):
 
     def __str__(self):
         value = f"{self.mean:.6f} +- {self.standard_error:.6f}"
-        how = "all pairs" if self.estimator == "full" else f"{self.num_subsets} {self.estimator} of {self.subset_size}"
-        spread = "" if self.estimator == "full" else f" (spread {self.standard_deviation:.6f})"
+        how, spread = "all pairs", ""
+        if self.estimator != "full":
+            how = f"{self.num_subsets} {self.estimator} of {self.subset_size}"
+            spread = f" (spread {self.standard_deviation:.6f})"
         return f"KID ({self.num_real} real, {self.num_fake} fake rows, {how}): {value}{spread}"
 
 

@@ -2,19 +2,26 @@
 
 from tfmmd.models.autoencoder import Autoencoder
 from tfmmd.models.base import GenerativeModel
+from tfmmd.models.gan import GAN, AdversarialModel
 from tfmmd.models.gmmn import GMMN
 from tfmmd.models.gmmn_autoencoder import GMMNAutoencoder
 from tfmmd.models.latent_critic import AAE
+from tfmmd.models.mmd_gan import MMDGAN, WGANGP, CramerGAN
 from tfmmd.models.vae import VAE
 from tfmmd.models.wae import WAEGAN, WAEMMD, latent_kernel
 
 __all__ = [
     "AAE",
+    "GAN",
     "GMMN",
+    "MMDGAN",
     "VAE",
     "WAEGAN",
     "WAEMMD",
+    "WGANGP",
+    "AdversarialModel",
     "Autoencoder",
+    "CramerGAN",
     "GMMNAutoencoder",
     "GenerativeModel",
     "latent_kernel",

@@ -20,13 +20,13 @@ class Autoencoder(GenerativeModel):
     `prior.constrain` is applied to the encoder's output (tanh for `Uniform`, projection for `Sphere`).
 
     Args:
-        encoder: Built `keras.Model`, `[b, ...]` -> `[b, k]`, for a Gaussian posterior `[b, 2 * k]` (means, then
-            log variances) or two outputs `[b, k]`. It ends in a linear layer.
+        encoder: Built `keras.Model`, `[b, ...]` -> `[b, k]`, for a Gaussian posterior `[b, 2 * k]` (means,
+            then log variances) or two outputs `[b, k]`. It ends in a linear layer.
         decoder: Built `keras.Model`, `[b, k]` -> `[b, ...]`. It ends in the data's range (sigmoid for data in
             [0, 1]), or in logits with `logits=True`.
         prior: A `tfmmd.priors.Prior` of size `k`, the law of codes in `sample`; None is `Normal(k)`.
-        cost: `"cross_entropy"`, `"squared"`, `"absolute"`, `"root"`, or a function of `(x, y)` `[b, ...]`, data
-            and reconstruction in the data's range, that returns one number per example, `[b]`.
+        cost: `"cross_entropy"`, `"squared"`, `"absolute"`, `"root"`, or a function of `(x, y)` `[b, ...]`,
+            data and reconstruction in the data's range, that returns one number per example, `[b]`.
         logits: Whether the decoder ends in logits: `decode` then applies the sigmoid.
         posterior: `"deterministic"`, `"noisy"`, `"gaussian"` or a `posteriors.Posterior`.
         reconstruction_weight: Factor of the reconstruction cost in the loss.
@@ -70,6 +70,10 @@ class Autoencoder(GenerativeModel):
     @property
     def sample_shape(self):
         return tuple(self.decoder.output_shape[1:])
+
+    @property
+    def call_shape(self):
+        return self.sample_shape
 
     # -- codes and reconstructions ---------------------------------------------------------------------------
 
@@ -193,8 +197,8 @@ def check_pair(encoder, decoder, posterior):
     size = decoder.input_shape[-1]
     if given != posterior.outputs_per_code * size:
         checks.fail(
-            f"A {type(posterior).__name__} encoder must end in {posterior.outputs_per_code} outputs per code entry, "
-            f"{posterior.outputs_per_code * size} for this decoder.",
+            f"`encoder` must give {posterior.outputs_per_code} * {size} outputs: codes of {size} entries by the "
+            f"decoder, {posterior.outputs_per_code} outputs for each by {type(posterior).__name__}.",
             f"encoder.output_shape={shape}, decoder.input_shape={decoder.input_shape}",
             "Change the encoder's last layer, the decoder's input or `posterior`.",
         )

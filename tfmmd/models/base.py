@@ -181,6 +181,8 @@ class GenerativeModel(keras.Model):
         return cls(**{**config, **settings})
 
     def get_compile_config(self):
+        if not self.compiled:
+            return None
         return {name: registry.serialize(getattr(self, name)) for name in self.compile_names}
 
     def compile_from_config(self, config):

@@ -36,7 +36,7 @@ def check_range(name, values, bounds, source):
 
 
 def warn_if_flat(kernel, sample, name):
-    """Warns when a radial kernel is flat on nearly all pairs of rows of `sample` `[n, d]`: no gradient then."""
+    """Warns when a radial kernel is flat on nearly all pairs of rows of `sample` `[n, d]`: no gradient."""
     if not hasattr(kernel, "of_squared_distance"):
         return
     report = kernels.saturation(kernel, sample)

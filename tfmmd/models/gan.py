@@ -117,8 +117,8 @@ class AdversarialModel(GeneratorModel):
         Args:
             x: Samples `[n, ...]`, or a dataset of batches.
             y: Labels are left aside.
-            batch_size: Rows of a batch of arrays: `(critic_steps + 1) * b`; None takes `b` = 64, or what the data
-                allow. A last, smaller batch is left out.
+            batch_size: Rows of a batch of arrays: `(critic_steps + 1) * b`; None takes `b` = 64, or what
+                the data allow. A last, smaller batch is left out.
             *args: As in `keras.Model.fit`.
             **kwargs: As in `keras.Model.fit`.
 
@@ -132,7 +132,8 @@ class AdversarialModel(GeneratorModel):
             checks.finite("x", x)
             self.check_data(x)
             rows = players.batch_rows(len(x), batch_size, self.critic_steps, ROWS_PER_STEP)
-            x, y, batch_size = players.batches(x, rows, kwargs.pop("shuffle", True), self.seed), None, None
+            seed = self.seed + int(distribute.read(self.generator_optimizer.iterations))
+            x, y, batch_size = players.batches(x, rows, kwargs.pop("shuffle", True), seed), None, None
         return super().fit(x, y, batch_size, *args, **kwargs)
 
     def make_train_function(self, force=False):

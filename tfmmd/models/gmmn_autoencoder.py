@@ -69,6 +69,10 @@ class GMMNAutoencoder(GenerativeModel):
         return self.autoencoder.sample_shape
 
     @property
+    def call_shape(self):
+        return self.sample_shape
+
+    @property
     def latent_size(self):
         """Size `k` of the codes that `decode` takes and `encode` gives."""
         return self.autoencoder.latent_size

@@ -10,14 +10,14 @@ class MMDGAN(AdversarialModel):
     """MMD GAN: a generator that minimises the MMD of critic features, the critic maximises it.
 
     generator_loss = mmd2(h(real), h(fake)), unbiased and without a root; critic_loss = -generator_loss
-    + penalty_weight * mean((||grad witness|| - 1)**2) + activation_weight * mean squares of the critic's layers
+    + penalty_weight * mean((||grad witness|| - 1)**2) + activation_weight * mean(squares of the layers)
 
     Args:
         generator: Built `keras.Model`, `[b, k]` -> `[b, ...]`.
         critic: Built `keras.Model`, `[b, ...]` -> features `[b, s]`; 16 features in the paper.
         prior: A `tfmmd.priors.Prior` of size `k`.
-        kernel: A `tfmmd.kernels.Kernel` on critic features; None is rq*, the paper's rational quadratic mixture
-            plus the linear kernel.
+        kernel: A `tfmmd.kernels.Kernel` on critic features; None is rq*, the paper's rational quadratic
+            mixture plus the linear kernel.
         penalty_weight: Weight of the witness gradient penalty; 0 switches it off.
         activation_weight: Weight of the penalty on the squares of the critic's layers; 0 switches it off.
         penalty_axes: Axes of one gradient norm; None is one norm per row (`penalties.GradientNorm`).

@@ -42,7 +42,7 @@ def check_decay(decay):
     if decay is None:
         return None
     if not 0 <= float(decay) < 1:
-        checks.fail("`generator_ema` must lie in [0, 1).", f"generator_ema={decay!r}", "Use for example 0.999.")
+        checks.fail("`generator_ema` must lie in [0, 1).", f"generator_ema={decay!r}", "Use 0.999.")
     return float(decay)
 
 
@@ -50,10 +50,11 @@ def check_batch(rows, critic_steps):
     """Checks that a batch of `rows` (None: unknown) can be divided among the players' steps."""
     parts = critic_steps + 1
     if rows is not None and (rows % parts or rows < parts):
+        best = max(1, round(rows / parts))
         checks.fail(
             f"A batch must hold (critic_steps + 1) * b = {parts} * b rows, fresh data for every step.",
             f"{rows} rows with critic_steps={critic_steps}",
-            f"Use batch_size={parts * max(1, round(rows / parts))}, for steps of {max(1, round(rows / parts))} rows.",
+            f"Use batch_size={parts * best}, for steps of {best} rows.",
         )
 
 
@@ -132,8 +133,8 @@ def deal(x, parts, name="rows"):
 
     Dealt row by row, a step's rows are the same set however many replicas hold the batch.
     """
-    if parts == 1:
-        return [x]
+    if parts == 1 or x is None:
+        return [x] * parts
     if x.shape[0] is not None:
         rows = x.shape[0] // parts
         check_batch(x.shape[0], parts - 1)

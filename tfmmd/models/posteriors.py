@@ -42,18 +42,18 @@ class Posterior:
 
 
 @register
-class Deterministic(Posterior):
+class DeterministicPosterior(Posterior):
     """One code per example: the encoder's output `[b, k]`."""
 
 
 @register
-class Noisy(Posterior):
+class NoisyPosterior(Posterior):
     """A deterministic encoder that sees noisy data in training.
 
     z = encoder(x + scale * noise)
 
     Args:
-        scale: Standard deviation of the noise (0.01 in tolstikhin/wae models.py, there cut at two deviations).
+        scale: Standard deviation of the noise (0.01 in tolstikhin/wae, there cut at two deviations).
 
     Reference: [tolstikhin2018]
     """
@@ -69,7 +69,7 @@ class Noisy(Posterior):
 
 
 @register
-class Gaussian(Posterior):
+class GaussianPosterior(Posterior):
     """N(mean, exp(log_variance)), diagonal; the encoder gives both, `[b, 2 * k]`: means first.
 
     z = mean + exp(log_variance / 2) * noise
@@ -108,7 +108,7 @@ class Gaussian(Posterior):
         return {"low": self.low, "high": self.high}
 
 
-POSTERIORS = {"deterministic": Deterministic, "noisy": Noisy, "gaussian": Gaussian}
+POSTERIORS = {"deterministic": DeterministicPosterior, "noisy": NoisyPosterior, "gaussian": GaussianPosterior}
 
 
 def resolve(posterior):

@@ -36,8 +36,8 @@ def pretrain(
         fine_tuning_updates: Updates of the whole auto-encoder; None is `num_updates`.
         batch_size: Rows per update; the rows come in shuffled passes over `x`.
         dropout: Share of each encoder layer's inputs that is dropped, one number for all or one per layer.
-        make_optimizer: Function from a phase's name ("layer 1", ..., "fine-tuning") and its number of updates to
-            a Keras optimizer; None is Adam at 1e-3 with cosine decay.
+        make_optimizer: Function from a phase's name ("layer 1", ..., "fine-tuning") and its number of updates
+            to a Keras optimizer; None is Adam at 1e-3 with cosine decay.
         layerwise: Whether the greedy phases run before fine-tuning.
         seed: Seed of order and dropout.
         callbacks: Keras callbacks for every phase.
@@ -105,13 +105,13 @@ def shuffled_batches(x, batch_size, steps, seed):
     x, rows = tf.convert_to_tensor(x), len(x)
     size = min(checks.positive_int("batch_size", batch_size), rows)
 
-    def order(epoch):
+    def epoch_order(epoch):
         pair = seeds.pair(seed, epoch, "pretraining_order")
         return tf.data.Dataset.from_tensor_slices(
             tf.random.experimental.stateless_shuffle(tf.range(rows), pair)
         )
 
-    batches = tf.data.Dataset.range(steps).flat_map(order).batch(size, drop_remainder=True).take(steps)
+    batches = tf.data.Dataset.range(steps).flat_map(epoch_order).batch(size, drop_remainder=True).take(steps)
     batches = batches.apply(tf.data.experimental.assert_cardinality(steps))
     return batches.map(lambda index: tf.gather(x, index), tf.data.AUTOTUNE).prefetch(2)
 

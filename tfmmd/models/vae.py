@@ -24,16 +24,17 @@ class VAE(Autoencoder):
     With `kl_weight=1` the loss is minus the evidence lower bound, in nats.
 
     Args:
-        encoder: Built `keras.Model`, `[b, ...]` -> `[b, 2 * k]`: means, then log variances (or two outputs `[b, k]`).
-        decoder: Built `keras.Model`, `[b, k]` -> `[b, ...]`: probabilities (sigmoid), logits with `logits=True`,
-            or the Gaussian's mean.
+        encoder: Built `keras.Model`, `[b, ...]` -> `[b, 2 * k]`: means, then log variances; or two outputs
+            `[b, k]`.
+        decoder: Built `keras.Model`, `[b, k]` -> `[b, ...]`: probabilities (sigmoid), logits with
+            `logits=True`, or the Gaussian's mean.
         prior: A `tfmmd.priors.Normal` of size `k`; None is `Normal(k)`.
         likelihood: `"bernoulli"` for data in [0, 1] or `"gaussian"`.
         scale: Standard deviation of the Gaussian likelihood.
         logits: Whether the decoder ends in logits.
         kl_weight: Factor of the KL divergence, 1 for the bound.
         warmup_steps: Steps over which the factor rises linearly from 0; 0 is no warm-up.
-        posterior: `"gaussian"` or a `posteriors.Gaussian` with other clips.
+        posterior: `"gaussian"` or a `posteriors.GaussianPosterior` with other clips.
         **kwargs: `seed`, `name`, `dtype`.
 
     Example:
@@ -143,7 +144,7 @@ class VAE(Autoencoder):
 
 def _check_gaussian(posterior, prior):
     """A closed-form KL needs a Gaussian posterior and a normal prior."""
-    if not isinstance(posteriors.resolve(posterior), posteriors.Gaussian):
+    if not isinstance(posteriors.resolve(posterior), posteriors.GaussianPosterior):
         checks.fail("VAE needs a Gaussian posterior.", f"posterior={posterior!r}", "Leave `posterior` out.")
     if prior is not None and not isinstance(prior, priors.Normal):
         checks.fail("VAE needs a normal prior.", f"prior={prior!r}", "Use tfmmd.priors.Normal.")

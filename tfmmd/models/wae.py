@@ -16,8 +16,8 @@ IMQ_SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # tolstikhin/wae wae.py
 def latent_kernel(prior):
     """The kernel of WAE-MMD for a prior: inverse multiquadrics at seven scales around its squared distances.
 
-    c = 2 * k * scale**2 for a normal prior (E||z - z'||**2), 2 for the sphere, k * ((high - low) / 2)**2 for a
-    uniform one; the scales are 0.1 c to 10 c.
+    c = 2 * k * scale**2 for a normal prior (E||z - z'||**2), 2 for the sphere, k * ((high - low) / 2)**2 for
+    a uniform one; the scales are 0.1 c to 10 c.
 
     Args:
         prior: A `tfmmd.priors.Prior`.
@@ -47,12 +47,13 @@ class WAEMMD(Autoencoder):
     The estimator is unbiased, so the penalty may be slightly negative.
 
     Args:
-        encoder: Built `keras.Model`, `[b, ...]` -> `[b, k]` (`[b, 2 * k]` for a Gaussian posterior), ending in a
-            linear layer.
+        encoder: Built `keras.Model`, `[b, ...]` -> `[b, k]`, for a Gaussian posterior `[b, 2 * k]`, ending in
+            a linear layer.
         decoder: Built `keras.Model`, `[b, k]` -> `[b, ...]`, ending in the data's range, or see `logits`.
         prior: A `tfmmd.priors.Prior` of size `k`.
         kernel: A `tfmmd.kernels.Kernel` on codes; None is `latent_kernel(prior)`.
-        cost: Transport cost: `"squared"`, `"absolute"`, `"root"`, `"cross_entropy"` or a function, see `Autoencoder`.
+        cost: Transport cost: `"squared"`, `"absolute"`, `"root"`, `"cross_entropy"` or a function, see
+            `Autoencoder`.
         latent_weight: Factor of the penalty, lambda.
         reconstruction_weight: Factor of the cost; None is that of the official code for the cost (0.05, 0.02,
             0.2) and 1 for others.
@@ -99,7 +100,9 @@ class WAEMMD(Autoencoder):
 
 @register
 class WAEGAN(AdversarialAutoencoder):
-    """Wasserstein auto-encoder with a critic on codes: per batch one step of the auto-encoder, then the critic's.
+    """Wasserstein auto-encoder with a critic on codes.
+
+    Per batch one step of the auto-encoder, then the critic's.
 
     generator_loss = reconstruction_weight * mean(c(x, decode(z))) + latent_weight * latent_loss
     critic_loss, latent_loss: see `AdversarialAutoencoder`
@@ -108,8 +111,8 @@ class WAEGAN(AdversarialAutoencoder):
         encoder, decoder, prior, cost, reconstruction_weight: As in `WAEMMD`.
         critic: Built `keras.Model`, `[b, k]` -> logits `[b, 1]`.
         latent_weight: Factor of the latent loss, lambda.
-        add_prior_density: Whether log p(z) is added to the critic's logit, so that the network only learns the
-            log density of the codes (`gan_p_trick` of the official code).
+        add_prior_density: Whether log p(z) is added to the critic's logit, so that the network only learns
+            the log density of the codes (`gan_p_trick` of the official code).
         **kwargs: `logits`, `posterior`, `seed`, `name`, `dtype`.
 
     Reference: [tolstikhin2018]

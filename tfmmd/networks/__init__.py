@@ -1,5 +1,6 @@
 """Networks of the papers: functions that return built Keras models, to be handed to a system."""
 
+from tfmmd.networks.conv import dcgan_critic, dcgan_generator, resnet_generator
 from tfmmd.networks.dense import gmmn_generator, mlp
 from tfmmd.networks.dense_autoencoders import (
     aae_decoder,
@@ -13,16 +14,32 @@ from tfmmd.networks.dense_autoencoders import (
     wae_decoder_small,
     wae_encoder_small,
 )
+from tfmmd.networks.improved_gan import (
+    improved_gan_conv_critic,
+    improved_gan_conv_generator,
+    improved_gan_mnist_critic,
+    improved_gan_mnist_generator,
+)
+from tfmmd.networks.maxout import maxout_gan_critic, maxout_gan_generator
 from tfmmd.networks.wae_conv import wae_decoder, wae_encoder
 
 __all__ = [
     "aae_decoder",
     "aae_encoder",
+    "dcgan_critic",
+    "dcgan_generator",
     "gmmn_decoder",
     "gmmn_encoder",
     "gmmn_generator",
+    "improved_gan_conv_critic",
+    "improved_gan_conv_generator",
+    "improved_gan_mnist_critic",
+    "improved_gan_mnist_generator",
     "latent_critic",
+    "maxout_gan_critic",
+    "maxout_gan_generator",
     "mlp",
+    "resnet_generator",
     "small_normal",
     "vae_decoder",
     "vae_encoder",

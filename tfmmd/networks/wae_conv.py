@@ -15,7 +15,7 @@ def wae_encoder(image_shape=(28, 28, 1), num_outputs=8, *, filters=(128, 256, 51
     Args:
         image_shape: (side, side, channels), side 28, 32 or 64.
         num_outputs: Outputs: the code size `k`, or `2 * k` for a Gaussian posterior.
-        filters: Filters of each stride-2 convolution; the paper's numbers by default, (32, 64, 128, 256) for a CPU.
+        filters: Filters of each stride-2 convolution; the paper's numbers by default.
         kernel_size: 4 for MNIST, 5 for CelebA in the paper.
 
     Returns:

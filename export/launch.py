@@ -1,0 +1,94 @@
+"""Starts TensorFlow Serving where it is installed, else the stand-in, and says which one runs."""
+
+import json
+import logging
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+from pathlib import Path
+
+from export import server, serving_files
+from export.catalog import check_folder
+
+log = logging.getLogger("tfmmd.export")
+
+BINARY = "tensorflow_model_server"
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def serve(models_dir, *, host, grpc_port, rest_port, stand_in=False, as_json=False):
+    """Serves a models folder until a signal comes.
+
+    Args:
+        models_dir: Folder of the models.
+        host: Address of the stand-in; TensorFlow Serving binds all of them.
+        grpc_port: gRPC port.
+        rest_port: REST port.
+        stand_in: Whether to run the stand-in even where TensorFlow Serving is installed.
+        as_json: Whether the line about the server that runs is JSON.
+
+    Returns:
+        Exit code.
+
+    Raises:
+        ValueError: If the folder holds no version, or a port is in use.
+        ServingError: If no version loads.
+    """
+    check_folder(models_dir)
+    binary = None if stand_in else shutil.which(BINARY)
+    if binary:
+        return _serve_official(binary, Path(models_dir).resolve(), grpc_port, rest_port, as_json)
+    return _serve_stand_in(models_dir, host, grpc_port, rest_port, as_json)
+
+
+def command(binary, models_dir, config_file, grpc_port, rest_port):
+    """The command line of TensorFlow Serving for a models folder."""
+    return [
+        binary,
+        f"--port={grpc_port}",
+        f"--rest_api_port={rest_port}",
+        f"--model_config_file={config_file}",
+        "--allow_version_labels_for_unavailable_models=true",
+        "--enable_batching=true",
+        f"--batching_parameters_file={models_dir / serving_files.BATCHING}",
+        f"--monitoring_config_file={models_dir / serving_files.MONITORING}",
+    ]
+
+
+def _serve_official(binary, models_dir, grpc_port, rest_port, as_json):
+    with tempfile.TemporaryDirectory(prefix="tfmmd-serving-") as folder:
+        config = Path(folder) / serving_files.MODELS  # as the emitted one, with the paths of this machine
+        config.write_text(serving_files.models_config(models_dir, root=models_dir))
+        process = subprocess.Popen(command(binary, models_dir, config, grpc_port, rest_port))
+        for number in _SIGNALS:
+            signal.signal(number, lambda *_: process.terminate())
+        log.info("TensorFlow Serving (%s) on all addresses: its own flags decide that", binary)
+        _say(as_json, "TensorFlow Serving", f"0.0.0.0:{grpc_port}", f"http://0.0.0.0:{rest_port}")
+        code = process.wait()
+    return 0 if code in (0, -signal.SIGTERM) else 1
+
+
+def _serve_stand_in(models_dir, host, grpc_port, rest_port, as_json):
+    stop = threading.Event()
+    for number in _SIGNALS:
+        signal.signal(number, lambda *_: stop.set())
+    with server.running(models_dir, host=host, grpc_port=grpc_port, rest_port=rest_port) as handle:
+        _say(as_json, "stand-in", handle.grpc_address, handle.rest_address)
+        stop.wait()
+        log.info("Stopping: requests inside are finished first")
+    return 0
+
+
+def _say(as_json, kind, grpc_address, rest_address):
+    if as_json:
+        line = json.dumps({"server": kind, "grpc": grpc_address, "rest": rest_address})
+    elif kind == "stand-in":
+        line = (
+            f"stand-in server for local use and tests (TensorFlow Serving is not used): "
+            f"gRPC {grpc_address}, REST {rest_address}"
+        )
+    else:
+        line = f"{kind}: gRPC {grpc_address}, REST {rest_address}"
+    print(line, flush=True)

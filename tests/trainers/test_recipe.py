@@ -1,0 +1,56 @@
+"""Recipes and their settings."""
+
+import pytest
+
+from trainers import systems
+from trainers.recipe import COMMON, parse_overrides
+
+NAMES = systems.names()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_recipe_has_the_quick_and_the_paper_preset(name):
+    assert {"quick", "paper"} <= set(systems.recipe(name).presets)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_preset_and_dataset_changes_known_settings_only(name):
+    recipe = systems.recipe(name)
+    known = set(COMMON) | set(recipe.settings)
+    changes = [*recipe.presets.values(), *recipe.datasets.values(), *recipe.special.values()]
+    assert set().union(*changes) <= known
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_recipe_is_listed_under_its_own_name(name):
+    assert systems.recipe(name).system == name
+
+
+def test_the_special_setting_wins_and_the_command_line_wins_over_it():
+    recipe = systems.recipe("gmmn")
+    assert recipe.resolve("mnist", "paper").steps == 40_000
+    assert recipe.resolve("digits", "quick").steps == 2_000
+    assert recipe.resolve("digits", "quick", {"steps": 3}).steps == 3
+
+
+def test_unknown_names_are_answered_with_the_nearest():
+    with pytest.raises(ValueError, match="Did you mean 'gmmn'"):
+        systems.recipe("gmn")
+    with pytest.raises(ValueError, match="Did you mean 'quick'"):
+        systems.recipe("gmmn").resolve("digits", "quik")
+    with pytest.raises(ValueError, match="'batch_size'"):
+        systems.recipe("gmmn").resolve("digits", "quick", {"batchsize": 3})
+
+
+def test_overrides_are_json_or_text():
+    assert parse_overrides(["a=1", "b=[1, 2]", "c=median", "d=1e-3"]) == {
+        "a": 1,
+        "b": [1, 2],
+        "c": "median",
+        "d": 1e-3,
+    }
+
+
+def test_an_override_without_a_value_is_refused():
+    with pytest.raises(ValueError, match="key=value"):
+        parse_overrides(["steps"])

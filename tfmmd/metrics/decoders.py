@@ -1,0 +1,78 @@
+"""What a decoder says about data: log p(x | z) for every pair of a test point and a latent, or row by row.
+
+A likelihood of your own is a plain function: of `x` `[n, ...]` and `z` `[b, k]` to `[n, b]` for
+`sampled_log_likelihood`, row by row to `[n]` for `importance_log_likelihood`.
+"""
+
+import math
+
+import numpy as np
+import tensorflow as tf
+
+from tfmmd import checks
+
+
+class BernoulliLikelihood:
+    """Independent Bernoulli pixels: log p(x | z) = x . l - sum(softplus(l)), l = decode(z).
+
+    Args:
+        decode: Function from latents `[b, k]` to logits `[b, ...]`, in inference mode.
+    """
+
+    def __init__(self, decode):
+        self.decode = decode
+
+    def table(self, x, z):
+        """log p(x_i | z_j) `[n, b]` of `x` `[n, ...]` in [0, 1] and `z` `[b, k]`: one matrix product."""
+        logits = _flat(self.decode(z))
+        return tf.matmul(_flat(x), logits, transpose_b=True) - _row_sums(tf.nn.softplus(logits))
+
+    def pairs(self, x, z):
+        """log p(x_i | z_i) `[n]` of `x` `[n, ...]` and `z` `[n, k]`."""
+        logits = _flat(self.decode(z))
+        return _row_sums(_flat(x) * logits - tf.nn.softplus(logits))
+
+
+class GaussianLikelihood:
+    """Pixels with Gaussian noise: log p(x | z) = log N(x; decode(z), scale**2 I).
+
+    Args:
+        decode: Function from latents `[b, k]` to means `[b, ...]`, in inference mode.
+        scale: Standard deviation of a pixel.
+    """
+
+    def __init__(self, decode, scale):
+        self.decode, self.scale = decode, checks.positive_number("scale", scale)
+
+    def table(self, x, z):
+        """log p(x_i | z_j) `[n, b]` of `x` `[n, ...]` and `z` `[b, k]`: one matrix product."""
+        x, means = _flat(x), _flat(self.decode(z))
+        squares = _row_sums(x * x)[:, None] + _row_sums(means * means)
+        return self._of_squares(tf.maximum(squares - 2 * tf.matmul(x, means, transpose_b=True), 0), x)
+
+    def pairs(self, x, z):
+        """log p(x_i | z_i) `[n]` of `x` `[n, ...]` and `z` `[n, k]`."""
+        x = _flat(x)
+        return self._of_squares(_row_sums((x - _flat(self.decode(z))) ** 2), x)
+
+    def _of_squares(self, squares, x):
+        return -squares / (2 * self.scale**2) - x.shape[1] * math.log(self.scale * math.sqrt(2 * math.pi))
+
+
+def standard_normal_log_prob(z):
+    """log N(z; 0, I) `[n]` of latents `[n, k]`, constants included."""
+    return -0.5 * _row_sums(z * z + math.log(2 * math.pi))
+
+
+def diagonal_normal_log_prob(z, mean, log_variance):
+    """log N(z; mean, exp(log_variance)) `[n]` of latents, means and log-variances `[n, k]`."""
+    squares = (z - mean) ** 2 * tf.exp(-log_variance)
+    return -0.5 * _row_sums(squares + log_variance + math.log(2 * math.pi))
+
+
+def _flat(x):
+    return tf.reshape(x, [-1, int(np.prod(x.shape[1:]))])
+
+
+def _row_sums(x):
+    return tf.reduce_sum(x, axis=1)

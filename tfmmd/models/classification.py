@@ -1,0 +1,95 @@
+"""Labels, accuracy, ensembles and inner layers: what classifying models share."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfmmd import checks, distribute
+
+
+def accuracy(logits, labels):
+    """Share `[]` of rows over the global batch whose greatest logit `[b, K]` is that of the label `[b]`."""
+    right = tf.equal(tf.argmax(logits, axis=1), tf.cast(labels, tf.int64))
+    return distribute.mean(tf.cast(right, tf.float32))
+
+
+def average_predictions(models, x, batch_size=1000):
+    """Class probabilities of an ensemble: the mean over its members.
+
+    Args:
+        models: Classifiers whose `predict` gives probabilities `[n, K]`, one or more.
+        x: Rows `[n, ...]`.
+        batch_size: Rows predicted at once.
+
+    Returns:
+        Array `[n, K]`.
+
+    Example:
+        ```python
+        errors = np.sum(np.argmax(average_predictions(models, images), axis=1) != labels)
+        ```
+
+    Reference: [salimans2016]
+    """
+    models = list(models)
+    if not models:
+        checks.fail("An ensemble needs at least one model.", "models=[]", "Give a list of trained models.")
+    return np.mean([model.predict(x, batch_size=batch_size, verbose=0) for model in models], axis=0)
+
+
+def features_of(network, layer_name):
+    """A function (x, training) -> the output of a functional network's layer, rows `[b, f]`.
+
+    Raises:
+        ValueError: If there is no such layer, with the names that there are.
+    """
+    names = [layer.name for layer in network.layers]
+    output = network.get_layer(checks.one_of("feature_layer", layer_name, names)).output
+    until = keras.Model(network.inputs, keras.layers.Flatten(dtype="float32")(output))
+    return lambda x, training: until(x, training=training)  # behind a function: Keras must not track it twice
+
+
+def check_labels(labels, rows, num_classes, *, every_class=False):
+    """Checks labels `[rows]`, integers 0..K-1, optionally at least one of each."""
+    if labels is None:
+        checks.fail("Labels are needed.", "y=None", "Call fit(x, y, unlabelled=images).")
+    values = np.asarray(labels)
+    if values.shape != (rows,) or values.dtype.kind not in "iu":
+        checks.fail(
+            "Labels must be one whole number for each row of `x`.",
+            f"y.shape={values.shape} of {values.dtype}, {rows} rows",
+            "Turn one-hot labels into numbers with y.argmax(axis=1).",
+        )
+    if values.size and not 0 <= values.min() <= values.max() < num_classes:
+        checks.fail(
+            f"Labels must lie in 0..{num_classes - 1}, one for each of the critic's logits.",
+            f"labels from {values.min()} to {values.max()}",
+            "Number the classes from 0, or give the critic more outputs.",
+        )
+    missing = sorted(set(range(num_classes)) - set(values.tolist()))
+    if every_class and missing:
+        checks.fail(
+            "Every class needs at least one labelled example.",
+            f"no example of classes {missing}",
+            "Choose the rows with tfmmd.data.balanced_labels.",
+        )
+
+
+def check_element(data):
+    """The parts ((x, y), u) or ((x, y), u, v) of a semi-supervised batch."""
+    fits = isinstance(data, (tuple, list)) and len(data) in (2, 3)
+    fits = fits and isinstance(data[0], (tuple, list)) and len(data[0]) == 2
+    if not fits or any(isinstance(rows, (tuple, list)) for rows in data[1:]):
+        checks.fail(
+            "A batch must be ((x, y), u) or ((x, y), u, v): labelled rows, then unlabelled ones without labels.",
+            f"{tf.nest.map_structure(checks.shape_of, data)}",
+            "Make the dataset with tfmmd.data.semi_supervised_batches.",
+        )
+    return data
+
+
+def check_pair(data):
+    """The pair (x, y) of a labelled batch."""
+    if not isinstance(data, (tuple, list)) or len(data) < 2 or data[1] is None:
+        checks.fail("Labels are needed.", "rows without labels", "Call evaluate(x, y).")
+    return data[0], data[1]

@@ -1,0 +1,94 @@
+"""Laws P(x|z) of the data given a decoder's output, as exponential families.
+
+log P(x|z) = x . weights(z) - offset(z) + base(x), so that all pairs of data and codes are one matrix product.
+"""
+
+import math
+
+import keras
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfmmd import checks
+
+tfd = tfp.distributions
+LIKELIHOODS = ("bernoulli", "gaussian")
+CLIP = 1e-7  # of probabilities: the smallest distance to 1 that float32 resolves well
+
+
+class Bernoulli:
+    """Independent bits; of grey pixels in [0, 1] the cross-entropy, which is no density.
+
+    Args:
+        logits: Whether the decoder ends in logits or in probabilities.
+    """
+
+    def __init__(self, logits):
+        self.logits = logits
+
+    def matrix(self, x, outputs):
+        """log P(x_i|z_m) `[b, m]` of data `[b, d]` and decoder outputs `[m, d]`, by one matrix product."""
+        logits = self.logits_of(outputs)
+        return tf.matmul(x, logits, transpose_b=True) - tf.reduce_sum(tf.nn.softplus(logits), axis=1)
+
+    def paired(self, x, outputs):
+        """log P(x_i|z_is) `[b, s]` of data `[b, d]` and decoder outputs `[b, s, d]`."""
+        logits = self.logits_of(outputs)
+        return tf.reduce_sum(x[:, None] * logits - tf.nn.softplus(logits), axis=-1)
+
+    def logits_of(self, outputs):
+        """Logits of the decoder's outputs, float32."""
+        outputs = tf.cast(outputs, tf.float32)
+        if self.logits:
+            return outputs
+        outputs = tf.clip_by_value(outputs, CLIP, 1.0 - CLIP)
+        return tf.math.log(outputs) - tf.math.log1p(-outputs)
+
+    def distribution(self, outputs):
+        """The TFP law of data `[...]` given decoder outputs `[b, ...]`."""
+        return tfd.Independent(tfd.Bernoulli(logits=self.logits_of(outputs)), len(outputs.shape) - 1)
+
+
+class Gaussian:
+    """N(decoder output, scale**2 I).
+
+    Args:
+        log_scale: Log standard deviation, a number or a scalar variable.
+    """
+
+    def __init__(self, log_scale):
+        self.log_scale = log_scale
+
+    def matrix(self, x, outputs):
+        """As `Bernoulli.matrix`."""
+        outputs, variance = tf.cast(outputs, tf.float32), self.variance()
+        squares = tf.reduce_sum(tf.square(x), axis=1)[:, None] + tf.reduce_sum(tf.square(outputs), axis=1)
+        exponent = (tf.matmul(x, outputs, transpose_b=True) - 0.5 * squares) / variance
+        return exponent - self.constant(x.shape[-1])
+
+    def paired(self, x, outputs):
+        """As `Bernoulli.paired`."""
+        squares = tf.reduce_sum(tf.square(x[:, None] - tf.cast(outputs, tf.float32)), axis=-1)
+        return -0.5 * squares / self.variance() - self.constant(x.shape[-1])
+
+    def variance(self):
+        """The variance, a scalar."""
+        return tf.exp(2.0 * tf.cast(self.log_scale, tf.float32))
+
+    def constant(self, size):
+        """Log of the normaliser of `size` coordinates."""
+        return size * (tf.cast(self.log_scale, tf.float32) + 0.5 * math.log(2.0 * math.pi))
+
+    def distribution(self, outputs):
+        """As `Bernoulli.distribution`."""
+        law = tfd.Normal(tf.cast(outputs, tf.float32), tf.sqrt(self.variance()))
+        return tfd.Independent(law, len(outputs.shape) - 1)
+
+
+def make(likelihood, *, logits, scale, learn_scale):
+    """The likelihood of a name; a learned scale is a Keras variable in its `log_scale`."""
+    checks.one_of("likelihood", likelihood, LIKELIHOODS)
+    log_scale = math.log(checks.positive_number("scale", scale))
+    if likelihood == "bernoulli":
+        return Bernoulli(logits)
+    return Gaussian(keras.Variable(log_scale, name="log_scale", dtype="float32") if learn_scale else log_scale)

@@ -1,0 +1,70 @@
+"""The fully connected networks of the original GAN."""
+
+import math
+
+import keras
+import numpy as np
+
+from tfmmd import layers
+from tfmmd.networks.dense import as_shape
+
+PIXEL_DROPOUT, HIDDEN_DROPOUT = 0.2, 0.5  # goodfeli/adversarial mnist.yaml: keep 0.8 and 0.5
+MARGIN = 1e-3  # of a mean pixel's distance to 0 and 1, ours; the source has 1e-7 and biases near -16
+
+
+def maxout_gan_generator(latent_size=100, output_shape=(28, 28, 1), *, hidden=(1200, 1200), mean_sample=None):
+    """The generator of the original GAN: ReLU layers and a sigmoid output.
+
+    Args:
+        latent_size: Size of the noise, `k`.
+        output_shape: Shape of one sample, an int or a tuple.
+        hidden: Units of the hidden layers.
+        mean_sample: Mean of the data in [0, 1], of `output_shape`: the output's biases start at its
+            logits.
+
+    Returns:
+        `keras.Model`, `[b, k]` -> `[b, *output_shape]` in (0, 1).
+
+    Reference: [goodfellow2014]
+    """
+    output_shape = as_shape(output_shape)
+    x = inputs = keras.Input((latent_size,))
+    for units in hidden:
+        x = keras.layers.Dense(units, "relu", kernel_initializer=_uniform(0.05))(x)
+    last = keras.layers.Dense(
+        math.prod(output_shape), "sigmoid", kernel_initializer=_uniform(0.05), dtype="float32"
+    )
+    x = keras.layers.Reshape(output_shape, dtype="float32")(last(x))
+    if mean_sample is not None:
+        mean = np.clip(np.ravel(mean_sample), MARGIN, 1 - MARGIN)
+        last.bias.assign(np.log(mean / (1 - mean)))
+    return keras.Model(inputs, x, name="generator")
+
+
+def maxout_gan_critic(input_shape=(28, 28, 1), *, units=240, pieces=5, num_layers=2, seed=0):
+    """The critic of the original GAN: maxout layers with dropout before each layer, and a logit.
+
+    Args:
+        input_shape: Shape of one sample, an int or a tuple.
+        units: Units of a maxout layer.
+        pieces: Linear pieces of a unit.
+        num_layers: Number of maxout layers.
+        seed: Seed of the dropout.
+
+    Returns:
+        `keras.Model`, `[b, *input_shape]` -> logits `[b, 1]`.
+
+    Reference: [goodfellow2014]
+    """
+    inputs = keras.Input(as_shape(input_shape))
+    x = keras.layers.Flatten()(inputs)
+    for layer in range(num_layers):
+        x = layers.Dropout(HIDDEN_DROPOUT if layer else PIXEL_DROPOUT, seed=seed + layer)(x)
+        x = layers.Maxout(units, pieces, kernel_initializer=_uniform(0.005))(x)
+    x = layers.Dropout(HIDDEN_DROPOUT, seed=seed + num_layers)(x)
+    x = keras.layers.Dense(1, kernel_initializer=_uniform(0.005), dtype="float32")(x)
+    return keras.Model(inputs, x, name="critic")
+
+
+def _uniform(limit):
+    return keras.initializers.RandomUniform(-limit, limit)
