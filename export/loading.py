@@ -91,7 +91,7 @@ class ServedModel:
         return good
 
     def _ready(self, number):
-        """Whether a version is loaded, after trying to; a failed one is tried again once its files changed."""
+        """Whether a version is loaded, after trying to; a failed one is tried again when changed."""
         if number in self._loaded:
             return True
         files = _fingerprint(self.folder / str(number))

@@ -54,6 +54,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     """One connection."""
 
     protocol_version = "HTTP/1.1"
+    server_version, sys_version = "tfmmd-stand-in", ""
     disable_nagle_algorithm = True
     timeout = 60  # of an idle connection
     wbufsize = -1  # one packet for headers and body

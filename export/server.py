@@ -1,8 +1,9 @@
 """A stand-in for TensorFlow Serving, for local use and tests.
 
 It speaks TensorFlow Serving's gRPC (`PredictionService.Predict`, `GetModelMetadata`,
-`ModelService.GetModelStatus`) and REST (`:predict`, `/metadata`, status), follows versions and labels on disk,
-and keeps to loopback unless told otherwise. It does not merge requests into batches and is not made for production.
+`ModelService.GetModelStatus`) and REST (`:predict`, `/metadata`, status), follows versions and labels on
+disk, and keeps to loopback unless told otherwise. It does not merge requests into batches and is not made for
+production.
 
     with server.running("models") as handle:
         Client(grpc=handle.grpc_address).sample([1, 2, 3], name="gmmn")

@@ -1,8 +1,8 @@
 """Checks a version as TensorFlow Serving would use it, from disk and on a running server.
 
 `verify(model_dir)` loads the version through the C++ runtime in a TF1 session, replays its warm-up records
-and compares every signature with the Keras model: its recorded answers, and with `run_dir` the model itself. With
-`url` the same requests go over the wire to a server, official or stand-in.
+and compares every signature with the Keras model: its recorded answers, and with `run_dir` the model itself.
+With `url` the same requests go over the wire to a server, official or stand-in.
 """
 
 import dataclasses

@@ -40,7 +40,7 @@ def run(directory):
             "REST": client.sample(SEEDS, name="gmmn", transport="rest"),
         }
     for transport, samples in served.items():
-        if not np.allclose(samples, expected, rtol=0.0, atol=1e-6):
+        if not np.array_equal(samples, expected):
             raise RuntimeError(f"Samples over {transport} differ from model.sample for the same seeds.")
     picture = directory / "served.png"
     write_png(picture, tile(served["gRPC"]), scale=8)

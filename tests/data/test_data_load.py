@@ -75,7 +75,8 @@ def test_bernoulli_pixels_are_on_with_their_own_probability():
 def test_bernoulli_pixels_of_an_image_stay_when_the_set_is_cut_off():
     whole = data.load("digits", "test", binarize="bernoulli")
     np.testing.assert_array_equal(
-        np.stack(list(whole.take(7).as_numpy_iterator())), data.arrays("digits", "test", binarize="bernoulli")[:7]
+        np.stack(list(whole.take(7).as_numpy_iterator())),
+        data.arrays("digits", "test", binarize="bernoulli")[:7],
     )
 
 
@@ -163,6 +164,8 @@ def test_a_wrong_argument_is_named(arguments, words):
 
 
 def test_tfds_is_imported_only_when_it_is_needed():
-    code = "import sys; from tfmmd import data; data.load('digits'); print('tensorflow_datasets' in sys.modules)"
+    code = (
+        "import sys; from tfmmd import data; data.load('digits'); print('tensorflow_datasets' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert done.stdout.strip() == "False", done.stderr[-2000:]

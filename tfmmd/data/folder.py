@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from tfmmd import checks
 from tfmmd.data import source as sources
@@ -86,8 +86,16 @@ def _decode(path, mode, image_size):
         except (OSError, SyntaxError, ValueError) as error:
             _fail(path, error)
     if image_size is not None and image.size != (image_size, image_size):
-        image = ImageOps.fit(image, (image_size, image_size), Image.Resampling.LANCZOS)
+        image = _square(image).resize((image_size, image_size), Image.Resampling.LANCZOS)
     return np.asarray(image).reshape(image.size[1], image.size[0], -1)
+
+
+def _square(image):
+    """The centre square; cut before resizing, whose filter would mix in what lies outside."""
+    width, height = image.size
+    side = min(width, height)
+    left, top = (width - side) // 2, (height - side) // 2
+    return image.crop((left, top, left + side, top + side))
 
 
 def _fail(path, error):

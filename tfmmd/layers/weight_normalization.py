@@ -23,7 +23,7 @@ class WeightNormalization(keras.layers.Wrapper):
     Args:
         layer: A `Dense`, `Conv1D`, `Conv2D`, `Conv3D`, or `Conv2DTranspose` layer, channels last.
         trainable_scale: Whether `scale` is learned.
-        init_stddev: Deviation of the outputs after data-dependent initialisation; None leaves the layer out of it.
+        init_stddev: Deviation of the outputs after data-dependent initialisation; None leaves the layer out.
         epsilon: Added to the squared norm.
         **kwargs: As in `keras.layers.Wrapper`.
 

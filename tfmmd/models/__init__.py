@@ -2,11 +2,13 @@
 
 from tfmmd.models.autoencoder import Autoencoder
 from tfmmd.models.base import GenerativeModel
+from tfmmd.models.classification import average_predictions
 from tfmmd.models.gan import GAN, AdversarialModel
 from tfmmd.models.gmmn import GMMN
 from tfmmd.models.gmmn_autoencoder import GMMNAutoencoder
 from tfmmd.models.latent_critic import AAE
 from tfmmd.models.mmd_gan import MMDGAN, WGANGP, CramerGAN
+from tfmmd.models.semi_supervised import SemiSupervisedGAN
 from tfmmd.models.vae import VAE
 from tfmmd.models.wae import WAEGAN, WAEMMD, latent_kernel
 
@@ -15,6 +17,7 @@ __all__ = [
     "GAN",
     "GMMN",
     "MMDGAN",
+    "SemiSupervisedGAN",
     "VAE",
     "WAEGAN",
     "WAEMMD",
@@ -24,5 +27,6 @@ __all__ = [
     "CramerGAN",
     "GMMNAutoencoder",
     "GenerativeModel",
+    "average_predictions",
     "latent_kernel",
 ]

@@ -195,10 +195,11 @@ def check_pair(encoder, decoder, posterior):
     shape = encoder.output_shape
     given = sum(s[-1] for s in shape) if isinstance(shape, list) else shape[-1]
     size = decoder.input_shape[-1]
-    if given != posterior.outputs_per_code * size:
+    per_code = posterior.outputs_per_code
+    if given != per_code * size:
         checks.fail(
-            f"`encoder` must give {posterior.outputs_per_code} * {size} outputs: codes of {size} entries by the "
-            f"decoder, {posterior.outputs_per_code} outputs for each by {type(posterior).__name__}.",
+            f"`encoder` must give {per_code} * {size} outputs: codes of {size} entries by the decoder, "
+            f"{per_code} for each entry by {type(posterior).__name__}.",
             f"encoder.output_shape={shape}, decoder.input_shape={decoder.input_shape}",
             "Change the encoder's last layer, the decoder's input or `posterior`.",
         )

@@ -81,7 +81,7 @@ def check_element(data):
     fits = fits and isinstance(data[0], (tuple, list)) and len(data[0]) == 2
     if not fits or any(isinstance(rows, (tuple, list)) for rows in data[1:]):
         checks.fail(
-            "A batch must be ((x, y), u) or ((x, y), u, v): labelled rows, then unlabelled ones without labels.",
+            "A batch must be ((x, y), u) or ((x, y), u, v): labelled rows, then unlabelled ones.",
             f"{tf.nest.map_structure(checks.shape_of, data)}",
             "Make the dataset with tfmmd.data.semi_supervised_batches.",
         )

@@ -37,7 +37,7 @@ def check_range(name, values, bounds, source):
 
 def warn_if_flat(kernel, sample, name):
     """Warns when a radial kernel is flat on nearly all pairs of rows of `sample` `[n, d]`: no gradient."""
-    if not hasattr(kernel, "of_squared_distance"):
+    if not hasattr(kernel, "of_squared_distance") or len(sample) < 2:
         return
     report = kernels.saturation(kernel, sample)
     if report.flat > FLAT_SHARE:

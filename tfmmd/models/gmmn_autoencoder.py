@@ -117,19 +117,18 @@ class GMMNAutoencoder(GenerativeModel):
         Returns:
             Dictionary of phases, each a list of losses.
         """
-        self.check_data(x)
+        self.autoencoder.check_data(x)
         self.autoencoder.trainable = True
         try:
             return pretraining.pretrain(self.autoencoder, x, seed=self.seed, **settings)
         finally:
             self.autoencoder.trainable = False
 
-    def fit(self, x=None, *args, **kwargs):
-        """As `keras.Model.fit`; codes of arrays are checked against the generator's range and the kernel."""
-        if isinstance(x, np.ndarray) and len(x):
-            self.check_data(x)
+    def check_data(self, x):
+        """Checks shape and, of arrays, that generator and kernel suit their codes."""
+        self.autoencoder.check_data(x)
+        if isinstance(x, np.ndarray):
             self.check_codes(x[:CHECK_ROWS])
-        return super().fit(x, *args, **kwargs)
 
     def train_costs(self, x, step, training):
         fake = self.generator(self.draw_latent(num_rows(x), step), training=training)
@@ -148,13 +147,11 @@ class GMMNAutoencoder(GenerativeModel):
         return discrepancies.mmd2(fake, real, self.kernel, estimator="biased")
 
     def check_codes(self, x):
-        """Checks that the generator can reach the codes of data `x`, and that the kernel sees distances."""
-        if self.space == "data":
-            return data_checks.warn_if_flat(self.kernel, flatten(np.asarray(x, np.float32)), "the data")
+        """Checks codes of data `x` against the generator's range, and the kernel's bandwidth against both."""
         codes = self.encode(x).numpy()
         data_checks.check_range("codes", codes, data_checks.interval(self.generator), "the generator")
-        if len(codes) > 1:
-            data_checks.warn_if_flat(self.kernel, codes, "the codes")
+        compared = codes if self.space == "code" else np.asarray(x, np.float32).reshape(len(x), -1)
+        data_checks.warn_if_flat(self.kernel, compared, f"{self.space} points")
 
 
 def as_autoencoder(value):

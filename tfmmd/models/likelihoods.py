@@ -10,10 +10,10 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfmmd import checks
+from tfmmd.models.costs import CLIP
 
 tfd = tfp.distributions
 LIKELIHOODS = ("bernoulli", "gaussian")
-CLIP = 1e-7  # of probabilities: the smallest distance to 1 that float32 resolves well
 
 
 class Bernoulli:
@@ -54,22 +54,28 @@ class Gaussian:
 
     Args:
         log_scale: Log standard deviation, a number or a scalar variable.
+        logits: Whether the mean is the sigmoid of the decoder's output.
     """
 
-    def __init__(self, log_scale):
-        self.log_scale = log_scale
+    def __init__(self, log_scale, logits=False):
+        self.log_scale, self.logits = log_scale, logits
 
     def matrix(self, x, outputs):
         """As `Bernoulli.matrix`."""
-        outputs, variance = tf.cast(outputs, tf.float32), self.variance()
-        squares = tf.reduce_sum(tf.square(x), axis=1)[:, None] + tf.reduce_sum(tf.square(outputs), axis=1)
-        exponent = (tf.matmul(x, outputs, transpose_b=True) - 0.5 * squares) / variance
+        means = self.means_of(outputs)
+        squares = tf.reduce_sum(tf.square(x), axis=1)[:, None] + tf.reduce_sum(tf.square(means), axis=1)
+        exponent = (tf.matmul(x, means, transpose_b=True) - 0.5 * squares) / self.variance()
         return exponent - self.constant(x.shape[-1])
 
     def paired(self, x, outputs):
         """As `Bernoulli.paired`."""
-        squares = tf.reduce_sum(tf.square(x[:, None] - tf.cast(outputs, tf.float32)), axis=-1)
+        squares = tf.reduce_sum(tf.square(x[:, None] - self.means_of(outputs)), axis=-1)
         return -0.5 * squares / self.variance() - self.constant(x.shape[-1])
+
+    def means_of(self, outputs):
+        """Means of the decoder's outputs, float32."""
+        outputs = tf.cast(outputs, tf.float32)
+        return tf.sigmoid(outputs) if self.logits else outputs
 
     def variance(self):
         """The variance, a scalar."""
@@ -81,7 +87,7 @@ class Gaussian:
 
     def distribution(self, outputs):
         """As `Bernoulli.distribution`."""
-        law = tfd.Normal(tf.cast(outputs, tf.float32), tf.sqrt(self.variance()))
+        law = tfd.Normal(self.means_of(outputs), tf.sqrt(self.variance()))
         return tfd.Independent(law, len(outputs.shape) - 1)
 
 
@@ -91,4 +97,6 @@ def make(likelihood, *, logits, scale, learn_scale):
     log_scale = math.log(checks.positive_number("scale", scale))
     if likelihood == "bernoulli":
         return Bernoulli(logits)
-    return Gaussian(keras.Variable(log_scale, name="log_scale", dtype="float32") if learn_scale else log_scale)
+    if learn_scale:
+        log_scale = keras.Variable(log_scale, name="log_scale", dtype="float32")
+    return Gaussian(log_scale, logits)

@@ -20,6 +20,7 @@ from tfmmd.networks.improved_gan import (
     improved_gan_mnist_critic,
     improved_gan_mnist_generator,
 )
+from tfmmd.networks.lenet import lenet
 from tfmmd.networks.maxout import maxout_gan_critic, maxout_gan_generator
 from tfmmd.networks.wae_conv import wae_decoder, wae_encoder
 
@@ -36,6 +37,7 @@ __all__ = [
     "improved_gan_mnist_critic",
     "improved_gan_mnist_generator",
     "latent_critic",
+    "lenet",
     "maxout_gan_critic",
     "maxout_gan_generator",
     "mlp",

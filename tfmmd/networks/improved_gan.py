@@ -6,8 +6,8 @@ import keras
 
 from tfmmd import checks
 from tfmmd.layers import (
-    DropReference,
     Dropout,
+    DropReference,
     GaussianNoise,
     MinibatchDiscrimination,
     ReferenceBatch,
