@@ -1,7 +1,10 @@
 """Version folders: `<models>/<name>/<integer>`, each written once."""
 
+import contextlib
+import fcntl
 import os
 import re
+import tempfile
 from pathlib import Path
 
 from tfmmd import checks
@@ -41,17 +44,21 @@ def publish(draft, model_dir):
     A number is never used twice, also after its folder was removed; of two writers one takes the next number.
     """
     folder = Path(model_dir)
-    number = max([_last(folder), *numbers(folder)]) + 1
-    while True:
-        try:
-            os.rename(draft, folder / str(number))
-            break
-        except OSError:
-            if not (folder / str(number)).exists():
-                raise
-            number += 1  # another writer was faster
-    _remember(folder, number)
+    with _locked(folder):
+        number = max([_last(folder), *numbers(folder)]) + 1
+        os.rename(draft, folder / str(number))
+        write_text(folder / _LAST, f"{number}\n")
     return folder / str(number)
+
+
+@contextlib.contextmanager
+def _locked(folder):
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)  # gives the lock back
 
 
 def _last(folder):
@@ -59,15 +66,14 @@ def _last(folder):
     return int(path.read_text()) if path.exists() else 0
 
 
-def _remember(folder, number):
-    write_text(folder / _LAST, f"{max(number, _last(folder))}\n")
-
-
 def write_text(path, text):
     """Writes a text file by a rename, so that a reader sees the old or the new one."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    handle, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
-        draft.write_text(text)
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+        os.chmod(draft, 0o644)  # a server may run as another user
         os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
+    except BaseException:
+        os.unlink(draft)
+        raise

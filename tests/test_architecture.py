@@ -90,5 +90,7 @@ def test_every_file_and_public_name_has_a_docstring(path):
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
             bare += [] if ast.get_docstring(node) else [node.name]
     if path.parent.name == "trainers":
-        bare = [name for name in bare if name not in ("build", "compile_model")]  # the recipe's docstring says them
+        bare = [
+            name for name in bare if name not in ("build", "compile_model")
+        ]  # the recipe's docstring says them
     assert not bare

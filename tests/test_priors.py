@@ -7,7 +7,13 @@ import tensorflow as tf
 
 from tfmmd import priors, seeds
 
-ALL = [priors.Uniform(3), priors.Uniform(2, 0.0, 4.0), priors.Normal(3), priors.Normal(2, 5.0), priors.Sphere(3)]
+ALL = [
+    priors.Uniform(3),
+    priors.Uniform(2, 0.0, 4.0),
+    priors.Normal(3),
+    priors.Normal(2, 5.0),
+    priors.Sphere(3),
+]
 PRIORS = pytest.mark.parametrize("prior", ALL, ids=repr)
 
 
@@ -38,7 +44,9 @@ def test_config_round_trip(prior):
     assert repr(again) == repr(prior)
 
 
-@pytest.mark.parametrize("make", [lambda: priors.Normal(0), lambda: priors.Normal(2, -1), lambda: priors.Uniform(2, 1, 1)])
+@pytest.mark.parametrize(
+    "make", [lambda: priors.Normal(0), lambda: priors.Normal(2, -1), lambda: priors.Uniform(2, 1, 1)]
+)
 def test_bad_settings_are_refused(make):
     with pytest.raises(ValueError, match="Received"):
         make()

@@ -40,7 +40,9 @@ def test_row_noise_is_the_same_eager_and_in_a_graph(draw):
 
 
 @pytest.mark.parametrize(
-    ("draw", "law"), [(seeds.uniform_rows, stats.uniform), (seeds.normal_rows, stats.norm)], ids=["uniform", "normal"]
+    ("draw", "law"),
+    [(seeds.uniform_rows, stats.uniform), (seeds.normal_rows, stats.norm)],
+    ids=["uniform", "normal"],
 )
 def test_row_noise_follows_its_law(draw, law):
     values = draw(tf.range(4000, dtype=tf.int64), 5, "latent").numpy().ravel()

@@ -42,9 +42,15 @@ def positive(name, values):
     """Returns `values` (a number or a non-empty sequence) as a tuple of positive finite floats."""
     numbers = tuple(float(v) for v in np.ravel(values))
     if not numbers:
-        fail(f"`{name}` must hold at least one number.", f"{name}={values!r}", "Give one positive number or more.")
+        fail(
+            f"`{name}` must hold at least one number.",
+            f"{name}={values!r}",
+            "Give one positive number or more.",
+        )
     if not all(np.isfinite(v) and v > 0 for v in numbers):
-        fail(f"`{name}` must be positive and finite.", f"{name}={values!r}", "Remove the entries that are not.")
+        fail(
+            f"`{name}` must be positive and finite.", f"{name}={values!r}", "Remove the entries that are not."
+        )
     return numbers
 
 
@@ -75,7 +81,9 @@ def int64(name, value):
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         fail(f"`{name}` must be a whole number.", f"{name}={value!r}", "Use an int.")
     if not INT64.min <= int(value) <= INT64.max:
-        fail(f"`{name}` must fit in int64, [-2**63, 2**63 - 1].", f"{name}={value!r}", "Use a smaller number.")
+        fail(
+            f"`{name}` must fit in int64, [-2**63, 2**63 - 1].", f"{name}={value!r}", "Use a smaller number."
+        )
     return int(value)
 
 

@@ -91,7 +91,9 @@ class Uniform(Prior):
         return self.low + (self.high - self.low) * 0.5 * (tf.tanh(codes) + 1.0)
 
     def distribution(self):
-        return tfd.Independent(tfd.Uniform(tf.fill([self.size], self.low), tf.fill([self.size], self.high)), 1)
+        return tfd.Independent(
+            tfd.Uniform(tf.fill([self.size], self.low), tf.fill([self.size], self.high)), 1
+        )
 
     def get_config(self):
         return {**super().get_config(), "low": self.low, "high": self.high}
@@ -153,8 +155,14 @@ class DataMixture(Prior):
     """
 
     def __init__(self, means, scales):
-        self.means, self.scales = (v if isinstance(v, keras.Variable) else _matrix(v) for v in (means, scales))
-        if tuple(self.means.shape) != tuple(self.scales.shape) or len(self.means.shape) != 2 or not self.means.shape[0]:
+        self.means, self.scales = (
+            v if isinstance(v, keras.Variable) else _matrix(v) for v in (means, scales)
+        )
+        if (
+            tuple(self.means.shape) != tuple(self.scales.shape)
+            or len(self.means.shape) != 2
+            or not self.means.shape[0]
+        ):
             checks.fail(
                 "`means` and `scales` must have one shape [n, k] with n >= 1.",
                 f"means.shape={tuple(self.means.shape)}, scales.shape={tuple(self.scales.shape)}",
@@ -186,7 +194,8 @@ class DataMixture(Prior):
         Every component is visited once before one is visited again; a function of the whole block.
         """
         return self.place(
-            self.stratified_components(num_samples, seed_pair), seeds.normal([num_samples, self.size], seed_pair)
+            self.stratified_components(num_samples, seed_pair),
+            seeds.normal([num_samples, self.size], seed_pair),
         )
 
     def stratified_components(self, num_samples, seed_pair):
@@ -194,7 +203,9 @@ class DataMixture(Prior):
         rounds = math.ceil(num_samples / self.num_components)
         orders = [
             tf.random.experimental.stateless_shuffle(
-                tf.range(self.num_components), seeds.pair(seed_pair[0], seed_pair[1], f"order/{i}"), alg="philox"
+                tf.range(self.num_components),
+                seeds.pair(seed_pair[0], seed_pair[1], f"order/{i}"),
+                alg="philox",
             )
             for i in range(rounds)
         ]

@@ -40,8 +40,12 @@ def _add_run(commands):
     run.add_argument("--strategy", default="none", help="none, mirrored or multiworker")
     run.add_argument("--resume", action="store_true", help="continue the run in the folder")
     run.add_argument("--force", action="store_true", help="replace the run in the folder")
-    run.add_argument("--deterministic", action="store_true", help="operations that repeat bit for bit (slower)")
-    run.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any setting; may be repeated")
+    run.add_argument(
+        "--deterministic", action="store_true", help="operations that repeat bit for bit (slower)"
+    )
+    run.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="any setting; may be repeated"
+    )
 
 
 def main(argv=None):

@@ -6,7 +6,14 @@ from tfmmd import kernels, models, networks, optimizers, priors
 from trainers.recipe import Recipe
 from trainers.schedules import make_optimizer
 
-MEDIAN_FRACTIONS = (1 / 50, 1 / 20, 1 / 10, 1 / 5, 2 / 5, 4 / 5)  # of the median squared distance: the MNIST list
+MEDIAN_FRACTIONS = (
+    1 / 50,
+    1 / 20,
+    1 / 10,
+    1 / 5,
+    2 / 5,
+    4 / 5,
+)  # of the median squared distance: the MNIST list
 
 
 def kernel_for(settings, data):
@@ -20,7 +27,9 @@ def kernel_for(settings, data):
 
 def build(settings, data):
     generator = networks.gmmn_generator(settings.latent_size, data.sample_shape, hidden=settings.hidden)
-    return models.GMMN(generator, priors.Uniform(settings.latent_size), kernel_for(settings, data), seed=data.seed)
+    return models.GMMN(
+        generator, priors.Uniform(settings.latent_size), kernel_for(settings, data), seed=data.seed
+    )
 
 
 def compile_model(model, settings):
@@ -67,6 +76,8 @@ RECIPE = Recipe(
             "steps": 30_000,
         },
     },
-    special={("digits", "quick"): {"steps": 2_000, "batch_size": 500, "schedule": "cosine", "num_samples": 1000}},
+    special={
+        ("digits", "quick"): {"steps": 2_000, "batch_size": 500, "schedule": "cosine", "num_samples": 1000}
+    },
     tunable={"learning_rate": (1e-4, 1e-2, "log"), "batch_size": (100, 1000, "log")},
 )

@@ -127,7 +127,9 @@ def parse_overrides(pairs):
     for text in pairs:
         name, equals, value = text.partition("=")
         if not equals or not name:
-            checks.fail("`--set` takes key=value.", f"--set {text}", "Write for example --set batch_size=500.")
+            checks.fail(
+                "`--set` takes key=value.", f"--set {text}", "Write for example --set batch_size=500."
+            )
         try:
             overrides[name] = json.loads(value)
         except json.JSONDecodeError:

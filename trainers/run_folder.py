@@ -6,8 +6,6 @@ import socket
 import tempfile
 from pathlib import Path
 
-from tfmmd import checks
-
 LOCK = ".lock"
 
 
@@ -161,7 +159,7 @@ def _alive(lock):
 def _short(new, old):
     if not isinstance(new, dict):
         return f"{new!r} (was {old!r})"
-    changed = [f"{k}={new.get(k)!r} (was {old.get(k)!r})" for k in sorted({*new, *old}) if new.get(k) != old.get(k)]
+    changed = [
+        f"{k}={new.get(k)!r} (was {old.get(k)!r})" for k in sorted({*new, *old}) if new.get(k) != old.get(k)
+    ]
     return ", ".join(changed)
-
-

@@ -120,14 +120,18 @@ def train(recipe, model, settings, run_data, folder):
             verbose=0,
         )
         if resume.interrupted:
-            raise Interrupted(f"Stopped at step {resume.step} of {settings.steps}; --resume goes on from there.")
+            raise Interrupted(
+                f"Stopped at step {resume.step} of {settings.steps}; --resume goes on from there."
+            )
 
 
 def batches(recipe, run_data, settings, start_step):
     """The endless stream of training batches from `start_step` on, a function of (seed, step)."""
     if recipe.batches:
         return recipe.batches(run_data, settings, start_step)
-    return data.batches(run_data.train, recipe.rows_per_step(settings), seed=run_data.seed, start_step=start_step)
+    return data.batches(
+        run_data.train, recipe.rows_per_step(settings), seed=run_data.seed, start_step=start_step
+    )
 
 
 def segments(start, total, every):
@@ -194,7 +198,9 @@ def load(run_dir):
     folder = RunFolder(run_dir)
     if not folder.model.exists():
         checks.fail(
-            "A finished run has a model.keras.", f"{folder.path}, without one", "Finish it with trainers run --resume."
+            "A finished run has a model.keras.",
+            f"{folder.path}, without one",
+            "Finish it with trainers run --resume.",
         )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -18,7 +18,9 @@ def learning_rate(settings, name="learning_rate", steps=None):
     rate = checks.positive_number(name, settings[name])
     if checks.one_of("schedule", settings.get("schedule", "constant"), SCHEDULES) == "constant":
         return rate
-    return keras.optimizers.schedules.CosineDecay(rate, steps or settings.steps, alpha=settings.get("final_rate", 0.01))
+    return keras.optimizers.schedules.CosineDecay(
+        rate, steps or settings.steps, alpha=settings.get("final_rate", 0.01)
+    )
 
 
 def make_optimizer(settings, name="learning_rate", steps=None, **kwargs):

@@ -1,4 +1,5 @@
 import errno
+import itertools
 import json
 import os
 import shutil
@@ -21,21 +22,32 @@ def test_versions_count_up_from_one(models, model):
     assert saved_model.save(model, models, NAME) == models / NAME / "2"
 
 
-def test_a_number_is_not_used_again_after_its_folder_is_removed(models, model, new_version):
-    path = saved_model.save(model, models, NAME)
-    shutil.rmtree(path)
-    assert saved_model.save(model, models, NAME).name == "3"
+@pytest.fixture
+def draft(tmp_path):
+    """Function -> a new finished draft."""
+    count = itertools.count()
+
+    def make():
+        path = tmp_path / f"draft{next(count)}"
+        path.mkdir()
+        (path / "saved_model.pb").touch()
+        return path
+
+    return make
 
 
-def test_a_larger_number_made_by_hand_is_respected(models, model, new_version):
+def test_a_number_is_not_used_again_after_its_folder_is_removed(models, draft):
+    shutil.rmtree(versions.publish(draft(), models / NAME))
+    assert versions.publish(draft(), models / NAME).name == "3"
+
+
+def test_a_larger_number_made_by_hand_is_respected(models, draft, new_version):
     new_version(41)
-    assert saved_model.save(model, models, NAME).name == "42"
+    assert versions.publish(draft(), models / NAME).name == "42"
 
 
-def test_two_writers_get_two_numbers(models, model, tmp_path):
-    drafts = [tmp_path / f"draft{i}" for i in range(8)]
-    for draft in drafts:
-        (draft / "inside").mkdir(parents=True)
+def test_writers_at_the_same_time_get_numbers_of_their_own(models, draft):
+    drafts = [draft() for _ in range(8)]
     got = []
     threads = [
         threading.Thread(target=lambda d=draft: got.append(versions.publish(d, models / NAME).name))

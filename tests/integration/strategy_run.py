@@ -19,7 +19,9 @@ def main(out, num_devices, num_steps, *names):
     strategy = None
     if num_devices > 1:
         cpu = tf.config.list_physical_devices("CPU")[0]
-        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * num_devices)
+        tf.config.set_logical_device_configuration(
+            cpu, [tf.config.LogicalDeviceConfiguration()] * num_devices
+        )
         strategy = tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(num_devices)])
     results = {}
     for name in names:

@@ -15,7 +15,15 @@ STEPS = 20
 def train(tmp_path, num_devices, names):
     """Losses and weights of the systems after a run in a process of its own."""
     out = tmp_path / f"{num_devices}.npz"
-    command = [sys.executable, "-m", "tests.integration.strategy_run", str(out), str(num_devices), str(STEPS), *names]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.integration.strategy_run",
+        str(out),
+        str(num_devices),
+        str(STEPS),
+        *names,
+    ]
     result = subprocess.run(command, capture_output=True, text=True, timeout=1200)
     assert result.returncode == 0, result.stderr[-4000:]
     return dict(np.load(out))

@@ -70,7 +70,9 @@ def test_eager_and_graph_agree_over_one_step(name):
 
 @ALL
 def test_evaluate_gives_finite_numbers(name, trained):
-    result = trained(name).evaluate(digits(32), batch_size=SYSTEMS[name].batch_size, verbose=0, return_dict=True)
+    result = trained(name).evaluate(
+        digits(32), batch_size=SYSTEMS[name].batch_size, verbose=0, return_dict=True
+    )
     assert np.all(np.isfinite(list(result.values())))
 
 
@@ -114,7 +116,9 @@ def test_keras_file_keeps_samples_and_all_state(name, trained, tmp_path):
     model.save(tmp_path / "m.keras")
     loaded = keras.models.load_model(tmp_path / "m.keras")
     np.testing.assert_array_equal(loaded.sample(4, seed=1), model.sample(4, seed=1))
-    for (a, x), (b, y) in zip(checkpoint.variables_of(model).items(), checkpoint.variables_of(loaded).items()):
+    for (a, x), (b, y) in zip(
+        checkpoint.variables_of(model).items(), checkpoint.variables_of(loaded).items()
+    ):
         np.testing.assert_array_equal(x.numpy(), y.numpy(), err_msg=f"{a} {b}")
 
 

@@ -123,7 +123,9 @@ def test_a_run_continued_from_a_checkpoint_ends_bit_equal(finished, stop_at, tmp
 def test_a_stopped_run_saves_exits_143_and_resumes(tmp_path):
     run_dir = tmp_path / "c"
     arguments = ["run", "gmmn", "--run-dir", str(run_dir), "--steps", "100000", "--set", "hidden=[16]"]
-    process = subprocess.Popen([sys.executable, "-m", "trainers", *arguments], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "trainers", *arguments], stderr=subprocess.PIPE, text=True
+    )
     for line in process.stderr:
         if line.startswith("step "):
             break

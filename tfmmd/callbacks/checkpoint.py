@@ -79,9 +79,13 @@ def read(path):
             arrays = {name: file[name] for name in file.files}
         meta = json.loads(arrays.pop("__meta__").tobytes())
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, json.JSONDecodeError) as error:
-        raise CheckpointError(f"A checkpoint must be a whole .npz file. Received: {path} ({error}).") from error
+        raise CheckpointError(
+            f"A checkpoint must be a whole .npz file. Received: {path} ({error})."
+        ) from error
     if meta.get("format") != FORMAT:
-        raise CheckpointError(f"Checkpoints of format {FORMAT} are read. Received: {path}, {meta.get('format')}.")
+        raise CheckpointError(
+            f"Checkpoints of format {FORMAT} are read. Received: {path}, {meta.get('format')}."
+        )
     if meta["sha256"] != _digest(arrays):
         raise CheckpointError(f"A checkpoint must match its hash. Received: {path}, which is damaged.")
     return arrays, meta

@@ -115,7 +115,9 @@ class DivergenceGuard(keras.callbacks.Callback):
             self.diverged = f"{bad[0]} is not finite at step {self.step}"
             raise DivergedError(
                 checks.message(
-                    "Losses must stay finite.", self.diverged, "Lower the learning rate and go on from the last checkpoint."
+                    "Losses must stay finite.",
+                    self.diverged,
+                    "Lower the learning rate and go on from the last checkpoint.",
                 )
             )
 

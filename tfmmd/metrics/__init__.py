@@ -4,6 +4,7 @@ Every pure function returns a frozen record with `mean`, `standard_error` and wh
 prints as one line. A metric's `result()` is the mean, its `estimate()` the record.
 """
 
+from tfmmd.metrics import features
 from tfmmd.metrics.decoders import (
     BernoulliLikelihood,
     GaussianLikelihood,
@@ -15,6 +16,7 @@ from tfmmd.metrics.inception_score import InceptionScore, inception_score
 from tfmmd.metrics.kernel_density import kde_distribution, kernel_density_log_prob
 from tfmmd.metrics.kid import KernelInceptionDistance, kernel_inception_distance
 from tfmmd.metrics.likelihood import importance_log_likelihood, latent_draws, sampled_log_likelihood
+from tfmmd.metrics.panel import HeldOut, measure_samples
 from tfmmd.metrics.parzen import ParzenLogLikelihood, parzen_log_likelihood
 from tfmmd.metrics.precision_recall import PrecisionRecall, precision_recall
 from tfmmd.metrics.sharpness import sharpness
@@ -23,11 +25,13 @@ __all__ = [
     "BernoulliLikelihood",
     "FrechetInceptionDistance",
     "GaussianLikelihood",
+    "HeldOut",
     "InceptionScore",
     "KernelInceptionDistance",
     "ParzenLogLikelihood",
     "PrecisionRecall",
     "diagonal_normal_log_prob",
+    "features",
     "frechet_inception_distance",
     "importance_log_likelihood",
     "inception_score",
@@ -35,6 +39,7 @@ __all__ = [
     "kernel_density_log_prob",
     "kernel_inception_distance",
     "latent_draws",
+    "measure_samples",
     "parzen_log_likelihood",
     "precision_recall",
     "sampled_log_likelihood",

@@ -1,14 +1,10 @@
 """Feature extractors: images in, features out, from weights on this machine.
 
 The one resize rule: images in [0, 1]; grey images are repeated to the network's number of channels; another
-size is brought to the network's by `tf.image.resize`, bilinear with antialiasing; then the network's own value
-range. No weights are ever downloaded. Values of KID, FID and the inception score compare within one extractor.
+size is brought to the network's by `tf.image.resize`, bilinear with antialiasing; then the network's own
+range of values. No weights are ever downloaded. KID, FID and inception scores compare within one extractor.
 """
 
-import hashlib
-import json
-import os
-import tempfile
 from pathlib import Path
 
 import keras
@@ -16,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfmmd import checks
+from tfmmd.metrics.feature_cache import file_hash, weights_hash
 
 _LAYER = "features"
 
@@ -48,7 +45,8 @@ class Extractor:
         is_model = isinstance(function, keras.Model)
         if is_model and image_size is None and None not in function.input_shape[1:]:
             image_size = function.input_shape[1:]
-        self.function, self.image_size, self.value_range = function, image_size, tuple(value_range)
+        self.function = _inference(function) if is_model else function
+        self.image_size, self.value_range = image_size, tuple(value_range)
         self.batch_size, self.name = checks.positive_int("batch_size", batch_size), name
         self.fingerprint = weights_hash(function) if is_model and fingerprint is None else fingerprint
 
@@ -69,8 +67,7 @@ class Extractor:
 
     def _features(self, images):
         images = prepare(images, self.image_size, self.value_range)
-        call = {"training": False} if isinstance(self.function, keras.Model) else {}
-        features = np.asarray(self.function(images, **call), np.float32)
+        features = np.asarray(self.function(images), np.float32)
         return features.reshape(len(images), -1)
 
     def _check(self, images):
@@ -112,7 +109,7 @@ def lenet_features(path, *, sha256=None, **kwargs) -> Extractor:
 
 
 def lenet_probabilities(path, *, sha256=None, **kwargs) -> Extractor:
-    """The class probabilities of the same LeNet, for the inception score; arguments as in `lenet_features`."""
+    """The class probabilities of the same LeNet, for the inception score; as `lenet_features`."""
     model = _load(path, sha256)
     probabilities = keras.Model(model.inputs, keras.layers.Softmax(dtype="float32")(model.outputs[0]))
     return Extractor(probabilities, **{"name": "lenet probabilities", **kwargs})
@@ -165,66 +162,9 @@ def prepare(images, image_size=None, value_range=(0, 1)):
     return low + (high - low) * images
 
 
-def cached_features(extractor, images, cache_dir, *, data, split):
-    """Features of `images`, read from `cache_dir` when exactly these were computed before.
-
-    The key holds the data's name, split and content, the preprocessing and the extractor's fingerprint: a
-    change of any of them computes anew.
-
-    Args:
-        extractor: An `Extractor` with a fingerprint.
-        images: Images `[n, h, w, c]` in [0, 1].
-        cache_dir: Folder of the cache; made when missing.
-        data: Name of the data set.
-        split: Name of the split.
-
-    Returns:
-        float32 array `[n, d]`.
-    """
-    if extractor.fingerprint is None:
-        checks.fail(
-            "A cache needs an extractor with a fingerprint.",
-            "fingerprint=None",
-            "Give Extractor(function, fingerprint=...) a name that changes with the function.",
-        )
-    key = {
-        "data": data,
-        "split": split,
-        "content": array_hash(images),
-        "preprocessing": extractor.preprocessing,
-        "weights": extractor.fingerprint,
-    }
-    text = json.dumps(key, sort_keys=True)
-    path = Path(cache_dir) / f"{data}-{split}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.npz"
-    if path.exists():
-        with np.load(path) as stored:
-            if str(stored["key"]) == text:
-                return stored["features"]
-    features = extractor(images)
-    _write(path, features=features, key=np.array(text))
-    return features
-
-
-def weights_hash(model):
-    """sha256 of the structure and all weights of a Keras model."""
-    digest = hashlib.sha256(json.dumps(model.get_config(), sort_keys=True, default=str).encode())
-    for weight in model.weights:
-        digest.update(array_hash(weight).encode())
-    return digest.hexdigest()
-
-
-def array_hash(array):
-    """sha256 of an array's shape, type and content."""
-    array = np.ascontiguousarray(array)
-    digest = hashlib.sha256(f"{array.shape} {array.dtype}".encode())
-    digest.update(array.view(np.uint8).data if array.size else b"")
-    return digest.hexdigest()
-
-
-def file_hash(path):
-    """sha256 of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _inference(model):
+    """A model in inference mode, as a graph."""
+    return tf.function(lambda images: model(images, training=False), reduce_retracing=True)
 
 
 def _load(path, sha256):
@@ -248,12 +188,3 @@ def _checked_file(path, sha256):
             "Use the weights that the reported numbers were made with.",
         )
     return path
-
-
-def _write(path, **arrays):
-    """An npz file, complete or not there at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".npz")
-    with os.fdopen(handle, "wb") as file:
-        np.savez(file, **arrays)
-    os.replace(name, path)

@@ -209,7 +209,9 @@ class GenerativeModel(keras.Model):
     def _check_options(self, kwargs):
         if kwargs.get("loss") is not None:
             checks.fail(
-                f"{type(self).__name__} brings its own loss.", f"loss={kwargs['loss']!r}", "Leave `loss` out of compile()."
+                f"{type(self).__name__} brings its own loss.",
+                f"loss={kwargs['loss']!r}",
+                "Leave `loss` out of compile().",
             )
         distribute.check_compile_options(kwargs.get("jit_compile"), kwargs.get("steps_per_execution"))
 
@@ -217,11 +219,15 @@ class GenerativeModel(keras.Model):
 def _row_seeds(num_samples, seed, row_seeds):
     if row_seeds is None:
         if num_samples is None:
-            checks.fail("`sample` needs a number.", "num_samples=None, seeds=None", "Call sample(16, seed=1).")
+            checks.fail(
+                "`sample` needs a number.", "num_samples=None, seeds=None", "Call sample(16, seed=1)."
+            )
         return seeds.row_seeds(num_samples, seed)
     if seed is not None or num_samples not in (None, len(row_seeds)):
         checks.fail(
-            "`seeds` stand alone.", f"num_samples={num_samples!r}, seed={seed!r} beside seeds", "Give seeds only."
+            "`seeds` stand alone.",
+            f"num_samples={num_samples!r}, seed={seed!r} beside seeds",
+            "Give seeds only.",
         )
     values = [checks.int64("seeds", int(s)) for s in list(row_seeds)]
     checks.not_empty("seeds", values)

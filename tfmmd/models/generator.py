@@ -37,7 +37,9 @@ def check_network(name, network, *, inputs=None):
     """Checks that a network is built and takes rows of `inputs` features where given."""
     if not getattr(network, "built", False):
         checks.fail(
-            f"`{name}` must be built.", f"{name}={network!r}", "Give it a keras.Input, or call it once on a batch."
+            f"`{name}` must be built.",
+            f"{name}={network!r}",
+            "Give it a keras.Input, or call it once on a batch.",
         )
     shape = getattr(network, "input_shape", None)
     if inputs is not None and isinstance(shape, tuple) and shape[1:] != (inputs,):

@@ -7,7 +7,16 @@ import keras
 from tfmmd import checks
 
 
-def mlp(input_shape, hidden, output_shape, *, activation="relu", output_activation=None, initializer=None, name=None):
+def mlp(
+    input_shape,
+    hidden,
+    output_shape,
+    *,
+    activation="relu",
+    output_activation=None,
+    initializer=None,
+    name=None,
+):
     """A plain multilayer perceptron between two shapes.
 
     Args:
@@ -54,7 +63,12 @@ def gmmn_generator(latent_size=10, output_shape=(28, 28, 1), *, hidden=(64, 256,
     Reference: [li2015]
     """
     return mlp(
-        latent_size, hidden, output_shape, output_activation="sigmoid", initializer=fan_in_normal, name="generator"
+        latent_size,
+        hidden,
+        output_shape,
+        output_activation="sigmoid",
+        initializer=fan_in_normal,
+        name="generator",
     )
 
 

@@ -10,8 +10,8 @@ FEATURES = "features"  # the name of the 512 ReLU units, read by tfmmd.metrics.f
 def lenet(input_shape=(28, 28, 1), num_classes=10, *, num_features=512, dropout=0.5):
     """The LeNet of the MMD GAN measures: two 5x5 convolutions, 512 features, class logits.
 
-    Input in [0, 1], shifted by -0.5 inside. KID and FID are taken on the layer named "features", the inception
-    score on the softmax of the output.
+    Input in [0, 1], shifted by -0.5 inside. KID and FID are taken on the layer named "features", the
+    inception score on the softmax of the output.
 
     Args:
         input_shape: Shape of one image, `(h, w, c)`.

@@ -1,0 +1,113 @@
+"""Several measures of one set of samples at a time, by name."""
+
+import dataclasses
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from tfmmd import checks
+from tfmmd.metrics.fid import frechet_inception_distance
+from tfmmd.metrics.inception_score import inception_score
+from tfmmd.metrics.kid import kernel_inception_distance
+from tfmmd.metrics.parzen import parzen_log_likelihood
+from tfmmd.metrics.precision_recall import precision_recall
+from tfmmd.metrics.sharpness import sharpness
+
+
+@dataclasses.dataclass
+class HeldOut:
+    """Held-out data and extractors: what measures compare samples with.
+
+    Features of the test data are computed once.
+
+    Args:
+        test: Test data `[m, ...]`; images in [0, 1].
+        validation: Validation data `[v, ...]`, which picks the bandwidth of the kernel density score.
+        extractor: Function from images to features `[n, d]`, such as `metrics.features.lenet_features(path)`.
+        classifier: Function from images to class probabilities `[n, c]`, for the inception score.
+    """
+
+    test: Any
+    validation: Any = None
+    extractor: Callable | None = None
+    classifier: Callable | None = None
+
+    @cached_property
+    def test_features(self):
+        """Features `[m, d]` of the test data."""
+        return self.features(self.test)
+
+    def features(self, images):
+        """Features `[n, d]` of images; rows of rank 2 are features already when there is no extractor."""
+        if self.extractor is not None:
+            return self.extractor(images)
+        if np.ndim(images) == 2:
+            return images
+        return checks.fail("This measure needs features.", "extractor=None", "Hand an `extractor` over.")
+
+    def probabilities(self, images):
+        """Class probabilities `[n, c]` of images."""
+        if self.classifier is None:
+            checks.fail("The inception score needs classes.", "classifier=None", "Hand a `classifier` over.")
+        return self.classifier(images)
+
+
+def _parzen(samples, held_out):
+    return parzen_log_likelihood(samples, held_out.test, held_out.validation)
+
+
+def _of_features(measure):
+    return lambda samples, held_out: measure(held_out.test_features, held_out.features(samples))
+
+
+MEASURES = {
+    "parzen": _parzen,
+    "kid": _of_features(kernel_inception_distance),
+    "fid": _of_features(frechet_inception_distance),
+    "precision_recall": _of_features(precision_recall),
+    "inception_score": lambda samples, held_out: inception_score(held_out.probabilities(samples)),
+    "sharpness": lambda samples, held_out: sharpness(samples),
+}
+
+
+def named_measures(names):
+    """Dict of name to function of (samples, `HeldOut`), from names in `MEASURES` or from such a dict."""
+    if isinstance(names, dict):
+        return dict(names)
+    names = [names] if isinstance(names, str) else list(names)
+    return {name: MEASURES[checks.one_of("metrics", name, MEASURES)] for name in names}
+
+
+def measure_samples(samples, held_out, names=("parzen",), *, on_start=None):
+    """Measures samples against held-out data.
+
+    Args:
+        samples: The model's samples `[n, ...]`.
+        held_out: A `HeldOut`.
+        names: Names in `MEASURES`, or a dict of name to a function of (samples, held_out) that returns a
+            record with `to_dict()`.
+        on_start: Called with each name before its measure, to show progress.
+
+    Returns:
+        Dict of name to record.
+    """
+    records = {}
+    for name, measure in named_measures(names).items():
+        if on_start is not None:
+            on_start(name)
+        records[name] = measure(samples, held_out)
+    return records
+
+
+def scalars(records):
+    """The records' headline numbers: dict of name to float, a standard error beside each mean."""
+    numbers = {}
+    for name, record in records.items():
+        for key, value in record.to_dict().items():
+            if key == "mean":
+                numbers[name] = value
+            elif key in ("standard_error", "precision", "recall") and value is not None:
+                numbers[f"{name}_{key}"] = value
+    return numbers
