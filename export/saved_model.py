@@ -105,7 +105,12 @@ def _resolve(model_or_run_dir):
 
 
 def _json(path):
-    return json.loads(path.read_text()) if path.exists() else {}
+    if not path.exists():
+        return {}
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        return checks.fail("A run's files are JSON.", f"{path}: {error}", "Mend or remove the file.")
 
 
 def _check_version(config):

@@ -121,11 +121,16 @@ def wae_gan():
     return models.WAEGAN(encoder(2 * CODE), decoder(), critic, priors.Uniform(CODE), posterior="gaussian")
 
 
+def gae():
+    return models.GAE(encoder(2 * CODE), decoder(), objective="path", num_draws=2, warmup_epochs=0.5)
+
+
 SYSTEMS = {
     "gmmn": System(gmmn, compile_one),
     "gmmn-ae": System(gmmn_ae, compile_one),
     "vae": System(vae, compile_one),
     "aae": System(aae, compile_two),
+    "gae": System(gae, compile_one),
     "wae-mmd": System(wae_mmd, compile_one),
     "wae-gan": System(wae_gan, compile_two),
     "gan": System(gan, compile_two),

@@ -72,7 +72,8 @@ class RunFolder:
         for name in compared:
             if old.get(name) != new.get(name):
                 raise RunFolderError(
-                    f"--resume continues a run with its own settings. Received: {name}={_short(new.get(name), old.get(name))}. "
+                    "--resume continues a run with its own settings. "
+                    f"Received: {name}={_short(new.get(name), old.get(name))}. "
                     "Leave the changed setting out, or start another run."
                 )
 

@@ -46,5 +46,6 @@ def _check_tf_config():
         checks.fail(
             "--strategy multiworker needs TF_CONFIG with a cluster and this worker's task.",
             f"TF_CONFIG={text!r}",
-            'Set it like {"cluster": {"worker": ["host0:12345", "host1:12345"]}, "task": {"type": "worker", "index": 0}}.',
+            'Set it like {"cluster": {"worker": ["host0:12345", "host1:12345"]}, '
+            '"task": {"type": "worker", "index": 0}}.',
         )

@@ -1,6 +1,8 @@
 """Keras callbacks: pictures, evaluation, schedules, alarms, resume."""
 
+from tfmmd.callbacks.collapse import CollapseAlarm
+from tfmmd.callbacks.evaluation import Evaluate
 from tfmmd.callbacks.resume import Resume
 from tfmmd.callbacks.watch import DivergedError, DivergenceGuard, SampleGrid
 
-__all__ = ["DivergedError", "DivergenceGuard", "Resume", "SampleGrid"]
+__all__ = ["CollapseAlarm", "DivergedError", "DivergenceGuard", "Evaluate", "Resume", "SampleGrid"]

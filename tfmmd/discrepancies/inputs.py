@@ -31,7 +31,7 @@ def check_rows(x, y, estimator, rows=2):
 
 
 def as_checked_weights(name, weights, sample):
-    """Weights `[n]` of sum 1 for the rows of a sample; None stands for equal ones."""
+    """Weights `[n]` of mean 1 for the rows of a sample; None stands for equal ones."""
     if weights is None:
         return None
     weights = tf.cast(checks.finite(name, checks.rank(name, as_tensor(weights), 1)), sample.dtype)
@@ -44,7 +44,7 @@ def as_checked_weights(name, weights, sample):
         )
     if tf.executing_eagerly():
         _check_signs(name, weights)
-    return weights / tf.reduce_sum(weights)
+    return weights / tf.stop_gradient(tf.reduce_mean(weights))  # the scale is free
 
 
 def _check_signs(name, weights):

@@ -66,7 +66,8 @@ def mmd2(
     a = inputs.as_checked_weights("x_weights", x_weights, x)
     b = inputs.as_checked_weights("y_weights", y_weights, y)
     options = {"biased": estimator == "biased", "method": method, "tile_rows": tile_rows}
-    return tf.add_n([_term(*term, x, y, (a, b), **options) for term in kernel.terms()])
+    terms = [_term(*term, x, y, (a, b), **options) for term in kernel.terms()]
+    return tf.add_n([tf.cast(term, x.dtype) for term in terms])
 
 
 def mmd(x, y, kernel):

@@ -6,40 +6,38 @@ import tensorflow as tf
 def quadratic_form(x, y, kernel, weights, *, biased):
     """MMD**2 of two samples, of which each row counts as much as its weight says.
 
-    sum(a_i a_j k(x_i, x_j)) / A + sum(b_i b_j k(y_i, y_j)) / B - 2 sum(a_i b_j k(x_i, y_j)), where the first
-    two sums leave out i = j in the unbiased form, and A and B are the sums of the products of their weights.
+    sum(a_i a_j k(x_i, x_j)) / A + sum(b_i b_j k(y_i, y_j)) / B - 2 sum(a_i b_j k(x_i, y_j)) / C, where the
+    first two sums leave out i = j in the unbiased form, and A, B, C are the sums of the products of weights.
 
     Args:
         x: Tensor `[n, d]`.
         y: Tensor `[m, d]`.
         kernel: A `tfmmd.kernels.Kernel`.
-        weights: Pair of weights `[n]` and `[m]`, each of sum 1, or None for equal ones.
+        weights: Pair of weights `[n]` and `[m]`, or None for equal ones.
         biased: Whether pairs of a row with itself count.
 
     Returns:
         Scalar `[]`.
     """
     a, b = weights_of(x, weights[0]), weights_of(y, weights[1])
-    xx = _total(_kept(kernel.between(x, x, same=True), biased), a, a) / pair_mass(a, biased)
-    yy = _total(_kept(kernel.between(y, y, same=True), biased), b, b) / pair_mass(b, biased)
-    return tf.cast(xx + yy - 2.0 * _total(kernel.between(x, y), a, b), x.dtype)
+    of_xx, of_yy, of_xy = pair_masses(a, b, biased)
+    xx = _total(_kept(kernel.between(x, x, same=True), biased), a, a) / of_xx
+    yy = _total(_kept(kernel.between(y, y, same=True), biased), b, b) / of_yy
+    return tf.cast(xx + yy - 2.0 * _total(kernel.between(x, y), a, b) / of_xy, x.dtype)
 
 
 def weights_of(sample, weights):
-    """The weights `[n]` of a sample `[n, d]`: equal ones of sum 1 for None."""
-    if weights is not None:
-        return weights
-    rows = tf.shape(sample)[0]
-    return tf.fill([rows], 1.0 / tf.cast(rows, sample.dtype))
+    """The weights `[n]` of a sample `[n, d]`: ones for None."""
+    return tf.ones_like(sample[:, 0]) if weights is None else weights
 
 
-def pair_mass(weights, biased):
-    """sum(w_i w_j) over the pairs that count, float64: what a sum within one sample is divided by."""
-    if biased:
-        return tf.constant(1.0, tf.float64)
-    weights = tf.cast(weights, tf.float64)
-    mass = tf.square(tf.reduce_sum(weights)) - tf.reduce_sum(tf.square(weights))
-    return tf.where(mass > 0.0, mass, tf.ones_like(mass))  # one row: its sum over pairs is empty
+def pair_masses(a, b, biased):
+    """Sums of the products of weights over the pairs that count, in float64: within a, within b, across."""
+    a, b = tf.cast(a, tf.float64), tf.cast(b, tf.float64)
+    sums = tf.reduce_sum(a), tf.reduce_sum(b)
+    within = [s * s if biased else s * s - tf.reduce_sum(w * w) for s, w in zip(sums, (a, b))]
+    within = [tf.where(mass > 0.0, mass, tf.ones_like(mass)) for mass in within]  # one row: no pairs, sum 0
+    return *within, sums[0] * sums[1]
 
 
 def slopes(inputs, form):

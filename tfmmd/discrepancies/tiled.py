@@ -47,16 +47,16 @@ class _Form:
         x, y, a, b = self._with_weights(inputs)
         a, b = plain.weights_of(x, a), plain.weights_of(y, b)
         tiles = Tiles(x, y, self.kernel, biased=self.biased, tile_rows=self.tile_rows)
-        mass = [plain.pair_mass(w, self.biased) for w in (a, b)]
-        xx, of_xx = tiles.within(x, a, gradient=wanted[0])
-        yy, of_yy = tiles.within(y, b, gradient=wanted[1])
-        xy, *of_xy = tiles.cross(x, a, y, b, gradients=tuple(wanted[:2]))
-        slopes = [
-            None if one is None else one / tf.cast(m, x.dtype) - 2.0 * other
-            for one, m, other in zip((of_xx, of_yy), mass, of_xy)
-        ]
-        value = tf.cast(xx / mass[0] + yy / mass[1] - 2.0 * xy, x.dtype)
-        return value, slopes + [None] * (len(inputs) - 2)
+        of_xx, of_yy, of_xy = plain.pair_masses(a, b, self.biased)
+        xx, slope_xx = tiles.within(x, a, gradient=wanted[0])
+        yy, slope_yy = tiles.within(y, b, gradient=wanted[1])
+        xy, *slopes_xy = tiles.cross(x, a, y, b, gradients=tuple(wanted[:2]))
+        slopes = [None] * len(inputs)
+        if wanted[0]:
+            slopes[0] = _joined(slope_xx, of_xx, slopes_xy[0], of_xy) + tiles.linear_part(x, a, y, b, of_xx, of_xy)
+        if wanted[1]:
+            slopes[1] = _joined(slope_yy, of_yy, slopes_xy[1], of_xy) + tiles.linear_part(y, b, x, a, of_yy, of_xy)
+        return tf.cast(xx / of_xx + yy / of_yy - 2.0 * xy / of_xy, x.dtype), slopes
 
     def backward(self, upstream, inputs, known):
         """The gradients `upstream * known`, themselves differentiable by way of the plain form."""
@@ -87,6 +87,11 @@ class _Form:
     def _with_weights(self, inputs):
         rest = iter(inputs[2:])
         return [*inputs[:2], *(next(rest) if g else None for g in self.given)]
+
+
+def _joined(within, mass, cross, cross_mass):
+    """The gradient of within / mass - 2 cross / cross_mass."""
+    return within / tf.cast(mass, within.dtype) - 2.0 * cross / tf.cast(cross_mass, cross.dtype)
 
 
 def _inner(seeds, slopes):

@@ -61,8 +61,8 @@ class Tiles:
     def __init__(self, x, y, kernel, *, biased, tile_rows=None):
         self.kernel, self.biased, self.tile_rows = kernel, biased, tile_rows
         self.centre = 0.5 * (tf.reduce_mean(x, axis=0) + tf.reduce_mean(y, axis=0))
-        # Kernels of the inner product alone grow without bound: float64 keeps the digits of their differences.
         self.exact = kernel.uses_product and not kernel.uses_distance
+        self.base_slope = self._slope_at_centre() if self.exact else None
         self.compiled = _worth_compiling(x, y)
         self.elements = tf.function(self._elements, jit_compile=True) if self.compiled else self._elements
 
@@ -139,6 +139,32 @@ class Tiles:
         of_x = self._gradient(of_x, left, _size(x)) if gradients[0] else None
         return total, of_x, self._gradient(of_y, right, _size(y)) if gradients[1] else None
 
+    def linear_part(self, x, a, y, b, mass, cross_mass):
+        """The gradient `[n, d]` that `within` and `cross` leave out.
+
+        Kernels of the inner product alone grow without bound, and the digits of their differences with them.
+        So their values are float64, and their slope at the centre, a linear kernel, is taken out of the tiles
+        and put back here in closed form, float64 too.
+
+        Args:
+            x: Tensor `[n, d]`, whose gradient it is.
+            a: Its weights `[n]`.
+            y: Tensor `[m, d]`.
+            b: Its weights `[m]`.
+            mass: What the sum within `x` is divided by.
+            cross_mass: What the sum across is divided by.
+        """
+        if not self.exact:
+            return 0.0
+        x64, a, y64, b = (tf.cast(t, tf.float64) for t in (x, a[:, None], y, b[:, None]))
+        own = tf.reduce_sum(a * x64, axis=0) - (0.0 if self.biased else a * x64)
+        slope = own / mass - tf.reduce_sum(b * y64, axis=0) / cross_mass
+        return tf.cast(2.0 * self.base_slope * a * slope, x.dtype)
+
+    def _slope_at_centre(self):
+        square = tf.reduce_sum(tf.square(tf.cast(self.centre, tf.float64)))
+        return self.kernel.slopes(Pairs(None, square, num_features(self.centre))).by_product
+
     def _prepare(self, x, weights, size):
         """`Points` of a sample, padded to `size` rows."""
         padding = size - _size(x)
@@ -159,6 +185,7 @@ class Tiles:
         pairs = self._pairs(products, squares, along, same)
         if gradient:
             value, *slopes = self.kernel.slopes(pairs)
+            slopes = [None, slopes[1] - self.base_slope] if self.exact else slopes
         else:
             value, slopes = self.kernel.of_pairs(pairs), (None, None)
         if same and not self.biased:

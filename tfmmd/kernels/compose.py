@@ -56,9 +56,14 @@ class Sum(_Composite):
         return _added([k.slopes(pairs) for k in self.kernels])
 
     def terms(self):
-        if self.pairwise:
+        """Kernels of distance alone together, kernels of the inner product alone together, others one by one."""
+        groups = {}
+        for k in self.kernels:
+            kind = (k.uses_distance, k.uses_product) if k.pairwise else (True, True)
+            groups.setdefault(id(k) if all(kind) else kind, []).append(k)
+        if len(groups) == 1 and self.pairwise:
             return [(1.0, None, self)]
-        return [term for k in self.kernels for term in k.terms()]
+        return [term for group in groups.values() for term in _sum(group).terms()]
 
     def __repr__(self):
         return " + ".join(map(repr, self.kernels))
@@ -160,6 +165,10 @@ class OnFeatures(Kernel):
 
     def __repr__(self):
         return f"OnFeatures({self.kernel!r}, {getattr(self.network, 'name', self.network)!r})"
+
+
+def _sum(kernels):
+    return kernels[0] if len(kernels) == 1 else Sum(kernels)
 
 
 def _flat(cls, kernels):

@@ -51,7 +51,8 @@ def all_pairs(x, y, *, distance=True, product=True, same=False):
         same: Whether `x` and `y` are one sample: the diagonal of its distances is then exactly 0.
     """
     d2 = squared_distances(x, y, same=same) if distance else None
-    dot = inner_products(x, y, x.dtype if distance else tf.float64) if product else None
+    dtype = x.dtype if distance else tf.float64
+    dot = tf.matmul(tf.cast(x, dtype), tf.cast(y, dtype), transpose_b=True) if product else None
     return Pairs(d2, dot, num_features(x))
 
 
@@ -67,26 +68,12 @@ def squared_distances(x, y, *, same=False):
     The centre costs nothing and saves the digits that |x|**2 + |y|**2 - 2 x.y loses when the data lie far
     from the origin.
     """
-    _, x, y = _centred(x, y)
+    centre = tf.stop_gradient(tf.reduce_mean(y, axis=tuple(range(y.shape.rank - 1))))
+    x, y = x - centre, y - centre
     x2 = tf.reduce_sum(tf.square(x), axis=-1)[..., :, None]
     y2 = tf.reduce_sum(tf.square(y), axis=-1)[..., None, :]
     d2 = tf.maximum(x2 + y2 - 2.0 * tf.matmul(x, y, transpose_b=True), 0.0)  # rounding makes it negative
     return tf.linalg.set_diag(d2, tf.zeros_like(x2[..., 0])) if same else d2
-
-
-def inner_products(x, y, dtype):
-    """x_i . y_j `[..., n, m]` as (c + x) . (c + y) of centred rows, summed in `dtype`."""
-    centre, x, y = _centred(x, y)
-    along = [tf.cast(tf.linalg.matvec(s, centre), dtype) for s in (x, y)]
-    offset = tf.reduce_sum(tf.square(tf.cast(centre, dtype)))
-    products = tf.cast(tf.matmul(x, y, transpose_b=True), dtype)
-    return products + ((along[0] + offset)[..., :, None] + along[1][..., None, :])
-
-
-def _centred(x, y):
-    """The mean `[d]` of all rows of `y`, and both samples without it."""
-    centre = tf.stop_gradient(tf.reduce_mean(y, axis=tuple(range(y.shape.rank - 1))))
-    return centre, x - centre, y - centre
 
 
 def safe_root(value, tiny=1e-30):

@@ -13,8 +13,7 @@ import tensorflow as tf
 
 from tfmmd import checks
 from tfmmd.metrics.feature_cache import file_hash, weights_hash
-
-_LAYER = "features"
+from tfmmd.networks.lenet import FEATURES
 
 
 class Extractor:
@@ -98,13 +97,13 @@ def lenet_features(path, *, sha256=None, **kwargs) -> Extractor:
         ValueError: If the hash differs or the model has no layer named "features".
     """
     model = _load(path, sha256)
-    if _LAYER not in [layer.name for layer in model.layers]:
+    if FEATURES not in [layer.name for layer in model.layers]:
         checks.fail(
             'A LeNet has a layer named "features".',
             f"layers {[layer.name for layer in model.layers]}",
             "Train one with `python -m trainers run lenet`, or use Extractor(model).",
         )
-    body = keras.Model(model.inputs, model.get_layer(_LAYER).output)
+    body = keras.Model(model.inputs, model.get_layer(FEATURES).output)
     return Extractor(body, **{"name": "lenet", **kwargs})
 
 

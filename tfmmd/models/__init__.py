@@ -3,6 +3,7 @@
 from tfmmd.models.autoencoder import Autoencoder
 from tfmmd.models.base import GenerativeModel
 from tfmmd.models.classification import average_predictions
+from tfmmd.models.gae import GAE
 from tfmmd.models.gan import GAN, AdversarialModel
 from tfmmd.models.gmmn import GMMN
 from tfmmd.models.gmmn_autoencoder import GMMNAutoencoder
@@ -14,6 +15,7 @@ from tfmmd.models.wae import WAEGAN, WAEMMD, latent_kernel
 
 __all__ = [
     "AAE",
+    "GAE",
     "GAN",
     "GMMN",
     "MMDGAN",

@@ -13,8 +13,8 @@ class GenerativeModel(keras.Model):
     """Base of all systems.
 
     A subclass hands its built networks to itself in its constructor, lists its constructor's arguments in
-    `config_names`, what `compile` takes in `compile_names` and what its steps report in `loss_names`, and implements `train_costs` (one player) or
-    `train_step` (several), `decode` and `latent_rows`.
+    `config_names`, what `compile` takes in `compile_names` and what its steps report in `loss_names`, and
+    implements `train_costs` (one player) or `train_step` (several), `decode` and `latent_rows`.
 
     Args:
         seed: Seed of the training noise, int64. Initial weights are the networks' own.

@@ -48,7 +48,7 @@ class GAE(Autoencoder):
         learn_scale: Whether `scale` is trained.
         logits: Whether the decoder ends in logits.
         sigma_scale: Factor of the stored kernels' widths; above 1 helps test points, costs KDE.
-        posterior: `"gaussian"` or a `posteriors.Gaussian`; None clips log variances to [-12, 3].
+        posterior: `"gaussian"` or a `posteriors.GaussianPosterior`; None clips log variances to [-12, 3].
         **kwargs: `seed`, `name`, `dtype`.
 
     Example:
@@ -91,8 +91,8 @@ class GAE(Autoencoder):
         posterior=None,
         **kwargs,
     ):
-        posterior = posteriors.resolve(posterior or posteriors.Gaussian(low=-12.0, high=3.0))
-        if not isinstance(posterior, posteriors.Gaussian):
+        posterior = posteriors.resolve(posterior or posteriors.GaussianPosterior(low=-12.0, high=3.0))
+        if not isinstance(posterior, posteriors.GaussianPosterior):
             checks.fail("GAE needs a Gaussian posterior.", f"posterior={posterior!r}", "Leave `posterior` out.")
         cost = "cross_entropy" if likelihood == "bernoulli" else "squared"
         super().__init__(encoder, decoder, cost=cost, logits=logits, posterior=posterior, **kwargs)
@@ -107,8 +107,9 @@ class GAE(Autoencoder):
         self.law = likelihoods.make(likelihood, logits=logits, scale=scale, learn_scale=learn_scale)
         self.log_scale = getattr(self.law, "log_scale", None)
         self.sigma_scale = checks.positive_number("sigma_scale", sigma_scale)
-        self._moments_graph = tf.function(self._moments, autograph=False)
-        self.num_components = None
+        rows = tf.TensorSpec([None, *self.sample_shape])
+        self._moments_graph = tf.function(self._moments, input_signature=[rows], autograph=False)
+        self.num_components, self.codes_are_stale = None, False
         if num_components is not None:
             self._make_codes(checks.positive_int("num_components", num_components))
 
@@ -272,6 +273,8 @@ class GAE(Autoencoder):
         Returns:
             float32 tensor `[b]`, in nats.
         """
+        if tf.executing_eagerly():
+            self.mixture  # refuses a model without codes
         return mixture_likelihood.log_mean(mixture_likelihood.log_weights(self, x, num_draws, proposal=proposal))
 
     def endpoints(self):
@@ -308,3 +311,33 @@ class GAE(Autoencoder):
                 "GAE must know its number of training rows.", "num_components=None", "Hand in `num_components` or call fit."
             )
         code_tables.check_batch(x.shape[0], self.num_components, self.leave_one_out)
+
+    def _check_rows(self, x):
+        checks.not_empty("x", x)
+        checks.finite("x", x)
+        self.check_data(x)
+
+    def _rows_to_store(self, x, batch_size, validation_split):
+        """What `fit` stores the codes of: an array or a dataset in a fixed order; None of other sources."""
+        if isinstance(x, tf.data.Dataset):
+            if self.num_components is not None and not code_tables.is_fixed(x):
+                return None
+            code_tables.check_fixed(x)
+            return x
+        if not hasattr(x, "shape"):
+            return None
+        self._check_rows(x)
+        rows = x[: int(len(x) * (1.0 - validation_split))] if validation_split else x
+        code_tables.check_sizes(len(rows), batch_size, self.num_components, self.leave_one_out)
+        return rows
+
+
+def _factor(name, value):
+    """A factor of the regulariser: the sign is the model's, so it is zero or more."""
+    if not (np.isfinite(value) and value >= 0):
+        checks.fail(
+            f"`{name}` must be zero or more: the model subtracts the penalty, whatever sign the slides print.",
+            f"{name}={value!r}",
+            f"Use {name}={abs(value) if np.isfinite(value) else 0.5!r}.",
+        )
+    return float(value)

@@ -1,0 +1,133 @@
+"""An alarm for generators that collapse."""
+
+import math
+import warnings
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfmmd import checks, kernels
+
+SAME = 0.01  # of the data's median distance: two samples closer than this count as one
+
+
+class CollapseAlarm(keras.callbacks.Callback):
+    """Warns when a generator's samples lose their variety, with the numbers and what to do.
+
+    Watched are, on `num_samples` samples from fixed seeds every `every` epochs:
+    `unique`, the share of samples that are no copy of another; `spread`, their median distance over the
+    data's; with a classifier `entropy`, of the mean class probabilities over its highest value, log(classes);
+    with a kernel `saturation`, the share of pairs of samples and data on which the kernel is flat.
+
+    Args:
+        data: Real samples `[m, ...]` to compare with.
+        num_samples: Number of samples drawn.
+        every: Epochs between two looks.
+        min_unique: Alarm when `unique` is lower.
+        min_spread: Alarm when `spread` is lower.
+        classifier: Function or model, samples `[n, ...]` -> class probabilities `[n, K]`.
+        min_entropy: Alarm when `entropy` is lower.
+        kernel: A radial kernel on flattened samples.
+        max_saturation: Alarm when `saturation` is higher.
+        stop: Whether an alarm stops training.
+        log_dir: TensorBoard folder for the numbers; None writes none.
+        seed: First of the fixed seeds.
+
+    Attributes:
+        alarms: List of (epoch, message), oldest first.
+        numbers: The latest numbers by name.
+    """
+
+    def __init__(
+        self,
+        data,
+        num_samples=256,
+        every=1,
+        *,
+        min_unique=0.5,
+        min_spread=0.2,
+        classifier=None,
+        min_entropy=0.5,
+        kernel=None,
+        max_saturation=0.95,
+        stop=False,
+        log_dir=None,
+        seed=0,
+    ):
+        super().__init__()
+        self.num_samples, self.every = checks.positive_int("num_samples", num_samples), every
+        self.data = _rows(data)[:1000]
+        checks.min_rows("data", self.data, 2, "CollapseAlarm", "Give it more real samples.")
+        self.distance = kernels.median_bandwidth(self.data)
+        self.classifier, self.kernel, self.stop, self.seed = classifier, kernel, stop, seed
+        self.limits = {"unique": min_unique, "spread": min_spread, "entropy": min_entropy}
+        self.max_saturation = max_saturation
+        self.writer = tf.summary.create_file_writer(str(log_dir)) if log_dir else None
+        self.alarms, self.numbers = [], {}
+
+    def on_epoch_end(self, epoch, logs=None):
+        if (epoch + 1) % self.every:
+            return
+        samples = self.model.sample(self.num_samples, seed=self.seed)
+        self.numbers = self.look(samples)
+        for message in self.complaints(samples):
+            self.alarms.append((epoch, message))
+            warnings.warn(f"epoch {epoch + 1}: {message}", stacklevel=2)
+        if self.stop and self.alarms and self.alarms[-1][0] == epoch:
+            self.model.stop_training = True
+        self._write(epoch)
+
+    def look(self, samples):
+        """The numbers of samples `[n, ...]`, by name."""
+        rows = _rows(samples)
+        numbers = {"unique": unique_share(rows, SAME * self.distance), "spread": _median(rows) / self.distance}
+        if self.classifier is not None:
+            mean = np.asarray(self.classifier(samples), np.float64).mean(0)
+            entropy = (mean * np.log(1.0 / np.maximum(mean, 1e-300))).sum()
+            numbers["entropy"] = float(entropy / math.log(len(mean)))
+        if self.kernel is not None:
+            numbers["saturation"] = kernels.saturation(self.kernel, rows, self.data).flat
+        return numbers
+
+    def complaints(self, samples):
+        """Messages about the numbers that are out of bounds."""
+        found = [
+            f"Samples should stay varied. Received: {name}={self.numbers[name]:.3f}, below {limit}. "
+            "Lower the learning rate, or add minibatch discrimination or a larger batch."
+            for name, limit in self.limits.items()
+            if self.numbers.get(name, limit) < limit
+        ]
+        if self.numbers.get("saturation", 0.0) > self.max_saturation:
+            report = kernels.saturation(self.kernel, _rows(samples), self.data)
+            found.append(f"The kernel should tell samples and data apart. Received: {report}. Change its bandwidth.")
+        return found
+
+    def _write(self, epoch):
+        if self.writer:
+            with self.writer.as_default():
+                for name, value in self.numbers.items():
+                    tf.summary.scalar(f"collapse/{name}", value, step=epoch + 1)
+            self.writer.flush()
+
+
+def unique_share(rows, distance):
+    """Share of rows `[n, d]` that no earlier row is within `distance` of."""
+    near = np.tril(_squared(rows) <= distance**2, k=-1)
+    return float(1.0 - near.any(axis=1).mean())
+
+
+def _squared(rows):
+    centred = rows.astype(np.float64) - rows.mean(0)
+    norms = (centred**2).sum(1)
+    return norms[:, None] + norms[None] - 2 * centred @ centred.T
+
+
+def _median(rows):
+    squared = _squared(rows)[np.triu_indices(len(rows), 1)]
+    return float(np.sqrt(max(np.median(squared), 0.0)))
+
+
+def _rows(x):
+    x = np.asarray(x, np.float32)
+    return x.reshape(len(x), -1)

@@ -1,0 +1,77 @@
+"""AAE recipe."""
+
+from tfmmd import models, networks
+from trainers.autoencoders import encoder_and_decoder, make_optimizer, make_prior
+from trainers.recipe import Recipe
+
+
+def build(settings, data):
+    encoder, decoder = encoder_and_decoder(settings, data)
+    critic = networks.latent_critic(
+        settings.latent_size,
+        hidden=settings.critic_hidden,
+        initializer=networks.small_normal if settings.small_initial_weights else None,
+    )
+    return models.AAE(encoder, decoder, critic, make_prior(settings), cost=settings.cost, seed=data.seed)
+
+
+def compile_model(model, settings):
+    def optimizer(name, momentum):
+        if settings.optimizer == "sgd":
+            return make_optimizer(settings, name, momentum=momentum)
+        return make_optimizer(settings, name, beta_1=settings.beta_1)
+
+    model.compile(
+        generator_optimizer=optimizer("learning_rate", settings.momentum),
+        critic_optimizer=optimizer("critic_rate", settings.critic_momentum),
+        encoder_optimizer=optimizer("critic_rate", settings.critic_momentum),
+        critic_steps=settings.critic_steps,
+    )
+
+
+RECIPE = Recipe(
+    system="aae",
+    title="Adversarial auto-encoder",
+    reference="makhzani2015",
+    build=build,
+    compile=compile_model,
+    settings={  # Makhzani et al. 2015, appendix on likelihoods, unless marked "ours"
+        "network": "dense",
+        "hidden": (1000, 1000),
+        "critic_hidden": (1000, 1000),
+        "small_initial_weights": True,  # N(0, 0.01**2)
+        "latent_size": 8,
+        "prior": "normal",
+        "prior_scale": 5.0,
+        "cost": "squared",
+        "critic_steps": 1,
+        "batch_size": 100,
+        "optimizer": "sgd",
+        "learning_rate": 0.01,
+        "momentum": 0.9,
+        "critic_rate": 0.1,
+        "critic_momentum": 0.1,
+        "beta_1": 0.5,  # of Adam; ours
+        "schedule": "stepwise",
+        "rate_switches": (50 / 1100, 1000 / 1100),  # after 50 and 1000 epochs
+        "rate_factors": (0.1, 0.1),
+        "final_rate": 0.01,
+        "steps": 605_000,  # ours: 1100 epochs of MNIST; the paper gives no end
+    },
+    datasets={"toronto_face_dataset": {"latent_size": 15, "prior_scale": 10.0}},
+    presets={
+        "paper": {},
+        "quick": {  # ours
+            "small_initial_weights": False,
+            "prior_scale": 1.0,
+            "batch_size": 200,
+            "optimizer": "adam",
+            "learning_rate": 1e-3,
+            "critic_rate": 5e-4,
+            "schedule": "cosine",
+            "steps": 11_000,
+        },
+    },
+    special={("digits", "quick"): {"steps": 2_000, "hidden": (200, 200), "num_samples": 1297}},
+    tunable={"learning_rate": (1e-4, 1e-2, "log"), "critic_rate": (1e-4, 1e-2, "log")},
+)

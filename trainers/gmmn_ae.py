@@ -1,0 +1,121 @@
+"""GMMN+AE recipe: the auto-encoder layer by layer, then the generator of its codes."""
+
+import keras
+
+from tfmmd import kernels, models, networks, optimizers, priors
+from trainers import gmmn
+from trainers.recipe import Recipe
+
+
+def build(settings, data):
+    hidden, size = tuple(settings.autoencoder_hidden), settings.code_size
+    autoencoder = models.Autoencoder(
+        networks.gmmn_encoder(data.sample_shape, size, hidden=hidden),
+        networks.gmmn_decoder(size, data.sample_shape, hidden=hidden[::-1]),
+        seed=data.seed,
+    )
+    return models.GMMNAutoencoder(
+        autoencoder,
+        networks.gmmn_generator(settings.latent_size, size, hidden=settings.hidden),
+        priors.Uniform(settings.latent_size),
+        kernels.Gaussian([v**0.5 for v in settings.variances]),
+        space=settings.space,
+        seed=data.seed,
+    )
+
+
+def prepare(model, settings, data):
+    """Trains the auto-encoder, which stays as it is from then on."""
+
+    def optimizer(phase, num_updates):
+        if settings.autoencoder_optimizer != "paper":
+            rate = settings.autoencoder_rate
+            schedule = keras.optimizers.schedules.CosineDecay(rate, num_updates, alpha=0.01)
+            return keras.optimizers.get(
+                {"class_name": settings.autoencoder_optimizer, "config": {"learning_rate": schedule}}
+            )
+        momentum = 0.5
+        if phase == "fine-tuning":
+            momentum = keras.optimizers.schedules.PiecewiseConstantDecay([50, 200], [0.0, 0.5, 0.9])
+        return optimizers.MomentumSGD(settings.autoencoder_rate, momentum, global_clipnorm=10.0)
+
+    model.pretrain(
+        data.train,
+        num_updates=settings.autoencoder_updates,
+        fine_tuning_updates=settings.fine_tuning_updates,
+        batch_size=settings.autoencoder_batch_size,
+        dropout=settings.dropout,
+        layerwise=settings.layerwise,
+        make_optimizer=optimizer,
+    )
+
+
+FAST = {  # ours
+    "autoencoder_optimizer": "adam",
+    "autoencoder_rate": 1e-3,
+    "layerwise": True,
+    "variances": (0.25, 0.5, 1.0, 2.0),
+    "optimizer": "adam",
+    "learning_rate": 1e-3,
+    "schedule": "cosine",
+}
+
+RECIPE = Recipe(
+    system="gmmn-ae",
+    title="Generative moment matching network in the code space of an auto-encoder",
+    reference="li2015",
+    build=build,
+    compile=gmmn.compile_model,
+    prepare=prepare,
+    settings={  # yujiali/gmmn train.py for MNIST unless marked "ours"
+        "autoencoder_hidden": (1024,),
+        "code_size": 32,
+        "dropout": (0.2, 0.5),  # ours: inverted, so that inference needs no rescaling
+        "layerwise": True,
+        "autoencoder_updates": 3_000,
+        "fine_tuning_updates": 3_000,
+        "autoencoder_batch_size": 100,
+        "autoencoder_optimizer": "paper",  # SGD with momentum, gradients clipped to norm 10
+        "autoencoder_rate": 0.1,
+        "latent_size": 10,
+        "hidden": (64, 256, 256, 1024),
+        "variances": (1.0,),
+        "space": "code",
+        "batch_size": 1000,
+        "optimizer": "paper",
+        "learning_rate": 2.0,
+        "momentum": 0.9,
+        "switch_step": 10_000,
+        "schedule": "constant",
+        "final_rate": 0.01,
+        "steps": 40_000,
+    },
+    datasets={
+        "digits": {"autoencoder_hidden": (256,), "code_size": 16, "dropout": (0.1, 0.2)},  # ours
+        "toronto_face_dataset": {
+            "autoencoder_hidden": (512, 512),
+            "code_size": 128,
+            "dropout": 0.1,
+            "autoencoder_updates": 15_000,
+            "fine_tuning_updates": 15_000,
+            "variances": (1, 2, 5, 10, 20, 40),
+            "learning_rate": 0.1,
+            "steps": 48_000,
+        },
+    },
+    presets={
+        "paper": {},
+        "quick": {**FAST, "autoencoder_updates": 2_000, "fine_tuning_updates": 10_000, "steps": 20_000},
+        "best": {**FAST, "autoencoder_updates": 3_000, "fine_tuning_updates": 11_000, "steps": 30_000},
+    },
+    special={
+        ("digits", "quick"): {
+            "autoencoder_updates": 500,
+            "fine_tuning_updates": 2_000,
+            "steps": 2_000,
+            "batch_size": 500,
+            "num_samples": 1297,
+        }
+    },
+    tunable={"learning_rate": (1e-4, 1e-2, "log"), "batch_size": (100, 1000, "log")},
+)

@@ -1,0 +1,64 @@
+"""VAE recipe."""
+
+from tfmmd import models, priors
+from trainers.autoencoders import encoder_and_decoder
+from trainers.recipe import Recipe
+from trainers.schedules import make_optimizer
+
+
+def build(settings, data):
+    encoder, decoder = encoder_and_decoder(settings, data, outputs_per_code=2)
+    return models.VAE(
+        encoder,
+        decoder,
+        priors.Normal(settings.latent_size),
+        likelihood=settings.likelihood,
+        scale=settings.scale,
+        kl_weight=settings.kl_weight,
+        warmup_steps=settings.warmup_steps,
+        seed=data.seed,
+    )
+
+
+def compile_model(model, settings):
+    model.compile(optimizer=make_optimizer(settings))
+
+
+RECIPE = Recipe(
+    system="vae",
+    title="Variational auto-encoder",
+    reference="kingma2013",
+    build=build,
+    compile=compile_model,
+    settings={  # Kingma, Welling 2013, section 5, unless marked "ours"
+        "network": "dense",
+        "hidden": (500,),
+        "activation": "tanh",
+        "latent_size": 20,  # among 3, 5, 10, 20, 200 of the paper
+        "likelihood": "bernoulli",
+        "scale": 1.0,
+        "kl_weight": 1.0,
+        "warmup_steps": 0,
+        "batch_size": 100,
+        "optimizer": "adagrad",
+        "learning_rate": 0.02,  # among 0.01, 0.02, 0.1 of the paper
+        "schedule": "constant",
+        "final_rate": 0.03,
+        "steps": 55_000,  # ours: 100 epochs of MNIST
+    },
+    presets={
+        "paper": {},
+        "quick": {
+            "hidden": (500, 500),
+            "activation": "relu",
+            "latent_size": 10,
+            "batch_size": 200,
+            "optimizer": "adam",
+            "learning_rate": 1e-3,
+            "schedule": "cosine",
+            "steps": 8_000,
+        },
+    },
+    special={("digits", "quick"): {"steps": 2_000, "batch_size": 100, "num_samples": 1297}},
+    tunable={"learning_rate": (1e-4, 1e-2, "log"), "kl_weight": (0.25, 4.0, "log")},
+)

@@ -1,0 +1,42 @@
+"""WAE-MMD recipe."""
+
+from tfmmd import models
+from trainers.autoencoders import encoder_and_decoder, make_optimizer, make_prior
+from trainers.recipe import Recipe
+from trainers.wae_settings import CELEB_A, DIGITS, QUICK, SETTINGS, SMALL
+
+
+def build(settings, data):
+    encoder, decoder = encoder_and_decoder(settings, data, outputs_per_code(settings))
+    return models.WAEMMD(
+        encoder,
+        decoder,
+        make_prior(settings),
+        cost=settings.cost,
+        latent_weight=settings.latent_weight,
+        posterior=settings.posterior,
+        seed=data.seed,
+    )
+
+
+def outputs_per_code(settings):
+    """Encoder outputs per entry of a code."""
+    return 2 if settings.posterior == "gaussian" else 1
+
+
+def compile_model(model, settings):
+    model.compile(optimizer=make_optimizer(settings, beta_1=settings.beta_1))
+
+
+RECIPE = Recipe(
+    system="wae-mmd",
+    title="Wasserstein auto-encoder with an MMD on codes",
+    reference="tolstikhin2018",
+    build=build,
+    compile=compile_model,
+    settings=SETTINGS,
+    datasets={"celeb_a": {**CELEB_A, "latent_weight": 100.0}, "digits": SMALL},
+    presets={"paper": {}, "quick": QUICK},
+    special={("digits", "quick"): DIGITS},
+    tunable={"learning_rate": (1e-4, 1e-2, "log"), "latent_weight": (1.0, 1000.0, "log")},
+)
