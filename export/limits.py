@@ -59,6 +59,11 @@ class Admission:
         finally:
             self._leave()
 
+    @property
+    def load(self):
+        """Requests inside: running and waiting."""
+        return self._inside
+
     def close(self, grace):
         """Turns new requests away and waits up to `grace` seconds for those inside."""
         with self._condition:

@@ -12,7 +12,7 @@ import orjson
 
 from export import tensors
 from export.errors import ServingError
-from export.session import dtype_of
+from export.session import dtype_of, not_finite
 
 _BYTES_SUFFIX = "_bytes"
 
@@ -128,15 +128,16 @@ def _decoded(value):
 
 def answer(outputs, *, rows):
     """The bytes of a response: `predictions` a row, or `outputs` a column each."""
+    finite = not not_finite(outputs)
     outputs = {name: _encodable(name, value) for name, value in outputs.items()}
     single = next(iter(outputs.values())) if len(outputs) == 1 else None
     if not rows:
-        return _dumps({"outputs": outputs if single is None else single})
+        return _dumps({"outputs": outputs if single is None else single}, finite)
     if single is not None:
-        return _dumps({"predictions": single})
+        return _dumps({"predictions": single}, finite)
     if len({len(value) for value in outputs.values()}) > 1:
         raise _invalid("Outputs have unequal numbers of rows: ask in the column form.")
-    return _dumps({"predictions": [dict(zip(outputs, row)) for row in zip(*outputs.values())]})
+    return _dumps({"predictions": [dict(zip(outputs, row)) for row in zip(*outputs.values())]}, finite)
 
 
 def _encodable(name, value):
@@ -155,13 +156,7 @@ def _map(function, value):
     return [_map(function, v) for v in value] if isinstance(value, list) else function(value)
 
 
-def _dumps(value):
-    finite = all(
-        np.isfinite(v).all()
-        for part in value.values()
-        for v in (part.values() if isinstance(part, dict) else [part])
-        if isinstance(v, np.ndarray) and v.dtype.kind == "f"
-    )
+def _dumps(value, finite):
     if finite:
         return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
     return json.dumps(value, default=lambda a: a.tolist()).encode()  # NaN and Infinity, which orjson nulls

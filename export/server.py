@@ -112,6 +112,11 @@ class Server:
         """The names served."""
         return self._catalog.names()
 
+    @property
+    def load(self):
+        """Requests inside: running and waiting."""
+        return self._admission.load
+
     def start(self):
         """Begins to answer and to watch the folder."""
         self._grpc.start()

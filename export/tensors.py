@@ -22,11 +22,10 @@ def check_names(signature, names):
 
 def check(name, dtype, shape, info, max_rows):
     """Checks type, rank, sizes and number of rows of one input."""
-    expected_dtype, expected = dtype_of(info), shape_of(info)
-    if dtype != expected_dtype:
+    expected_dtype, expected = np.dtype(dtype_of(info)), shape_of(info)
+    if np.dtype(dtype) != expected_dtype:
         raise ServingError(
-            "INVALID_ARGUMENT",
-            f"Input {name!r} must be {np.dtype(expected_dtype)}. Received: {np.dtype(dtype)}.",
+            "INVALID_ARGUMENT", f"Input {name!r} must be {expected_dtype}. Received: {np.dtype(dtype)}."
         )
     if expected is None:
         return

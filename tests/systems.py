@@ -122,7 +122,9 @@ def wae_gan():
 
 
 def gae():
-    return models.GAE(encoder(2 * CODE), decoder(), objective="path", num_draws=2, warmup_epochs=0.5)
+    return models.GAE(
+        encoder(2 * CODE), decoder(), objective="path", num_draws=2, warmup_epochs=0.5, num_components=64
+    )
 
 
 SYSTEMS = {

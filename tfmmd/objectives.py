@@ -211,7 +211,7 @@ class Cramer(Objective):
 class SemiSupervised(Objective):
     """The K + 1 class game with K logits: classes 1..K are real, the logit of "fake" is fixed at 0.
 
-    With Z(x) = sum(exp(logits)), D(x) = Z / (Z + 1) is the probability of real and softmax(logits) that of a class:
+    With Z(x) = sum(exp(logits)), D = Z / (Z + 1) is the probability of real and softmax(logits) that of a class:
     labelled = mean(log Z - logit_y)
     critic = real_weight * mean(softplus(-log Z(real))) + fake_weight * mean(softplus(log Z(fake)))
     generator = -mean(softplus(log Z(fake))), which saturates, as in the released code

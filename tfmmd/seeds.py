@@ -59,6 +59,21 @@ def normal(shape, seed_pair, dtype=tf.float32):
     return tf.random.stateless_normal(shape, seed_pair, dtype=dtype, alg="philox")
 
 
+def normal_block(shape, seed_pair):
+    """Standard normal float32 noise `[*shape]` from a seed pair, by Box-Muller on whole arrays.
+
+    Half the cost of `normal` on a CPU: for the large draws of noise inside of networks.
+    """
+    size = tf.reduce_prod(shape)
+    unit = uniform(tf.stack([2, (size + 1) // 2]), seed_pair)
+    radius, angle = (
+        tf.sqrt(-2.0 * tf.math.log(1.0 - unit[0])),
+        2.0 * math.pi * unit[1],
+    )  # 1 - u lies in (0, 1]
+    flat = tf.concat([radius * tf.cos(angle), radius * tf.sin(angle)], axis=0)
+    return tf.reshape(flat[:size], shape)
+
+
 def bits_rows(row_seeds, size, role):
     """Random 32-bit words, one row per seed.
 

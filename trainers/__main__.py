@@ -70,7 +70,7 @@ def main(argv=None):
 
 
 def _run(options):
-    from trainers import evaluate, recipe, runner
+    from trainers import evaluate, lenet, recipe, runner
 
     overrides = recipe.parse_overrides(options.set)
     overrides |= {"steps": options.steps} if options.steps else {}
@@ -78,9 +78,11 @@ def _run(options):
     if options.deterministic:
         runner.use_deterministic_ops()
     names = ("system", "dataset", "preset", "run_dir", "seed", "strategy", "resume", "force")
-    folder = runner.run(
-        runner.RunOptions(**{name: getattr(options, name) for name in names}, overrides=overrides)
-    )
+    run_options = runner.RunOptions(**{name: getattr(options, name) for name in names}, overrides=overrides)
+    if options.system == "lenet":
+        folder, scores = lenet.run(run_options)
+        return f"test accuracy {scores['test accuracy']:.4f}\nrun folder: {folder.path}", scores
+    folder = runner.run(run_options)
     scores = evaluate.evaluate(folder.path)
     text = f"{evaluate.report(scores)}\nrun folder: {folder.path}  (pictures: {folder.samples}, logs: {folder.logs})"
     return text, {"run_dir": str(folder.path), "metrics": scores}

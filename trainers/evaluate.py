@@ -1,30 +1,59 @@
 """Scores of a finished run: every measure that applies, with its standard error and its anchors."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 
-from tfmmd import checks
-from trainers import anchors, runner, systems
+from tfmmd import checks, metrics
+from tfmmd.metrics import features
+from trainers import anchors, lenet, runner, systems
 from trainers.run_folder import RunFolder, write_json
 
 EVALUATION_SEED = 20_000_000  # far from the seeds of pictures
+OF_FEATURES = ("kid", "fid", "inception_score", "precision_recall")
 
 
 def parzen(model, run_data, settings):
     """Parzen log-likelihood of the model's samples beside its anchors."""
-    images = to_unit_range(model.sample(settings.num_samples, seed=EVALUATION_SEED), settings)
+    estimate = anchors.score(samples_of(model, settings), run_data)
     return {
-        "parzen": anchors.score(images, run_data).to_dict(),
+        "parzen": estimate.to_dict(),
         "parzen anchors": anchors.parzen_anchors(run_data, settings.num_samples),
     }
 
 
-MEASURES = {"parzen": parzen}
+def of_features(name):
+    """The measure `name` on the features of the dataset's LeNet."""
+
+    def measure(model, run_data, settings):
+        path = settings.get("features") or lenet.default_path(run_data.dataset)
+        if not Path(path).exists():
+            how = f"python -m trainers run lenet --dataset {run_data.dataset}"
+            return {name: {"not measured": f"no extractor at {path}; make it with `{how}`"}}
+        real = run_data.test
+        held_out = metrics.HeldOut(
+            to_unit_range(real, settings),
+            extractor=features.lenet_features(path),
+            classifier=features.lenet_probabilities(path),
+        )
+        samples = samples_of(model, settings, len(real))  # the same number of both
+        record = metrics.measure_samples(samples, held_out, (name,))[name]
+        return {name: {**record.to_dict(), "extractor": f"lenet {features.file_hash(path)[:16]}"}}
+
+    return measure
+
+
+MEASURES = {"parzen": parzen, **{name: of_features(name) for name in OF_FEATURES}}
+
+
+def samples_of(model, settings, num_samples=None):
+    """The model's samples from the seeds of evaluation, as a NumPy array in [0, 1]."""
+    return to_unit_range(model.sample(num_samples or settings.num_samples, seed=EVALUATION_SEED), settings)
 
 
 def to_unit_range(samples, settings):
-    """Samples in the run's value range as NumPy rows in [0, 1]."""
+    """Samples in the run's value range as a NumPy array in [0, 1]."""
     low, high = settings.value_range
     return (np.asarray(samples) - low) / (high - low)
 
@@ -37,7 +66,7 @@ def evaluate(run_dir, measures=None):
         measures: Names in `MEASURES`; None takes those of the recipe.
 
     Returns:
-        Dict of scores, as written.
+        Dict of scores, as written; a measure that lacks something says what under "not measured".
     """
     model, config, run_data = runner.load(run_dir)
     names = measures or systems.recipe(config["system"]).measures
@@ -53,10 +82,15 @@ def evaluate(run_dir, measures=None):
 def report(scores):
     """The scores as lines for people."""
     lines = []
-    if "parzen" in scores:
-        value = scores["parzen"]
-        lines.append(_parzen_line("model", value))
-        lines += [_parzen_line(name, anchor) for name, anchor in scores["parzen anchors"].items()]
+    for name, value in scores.items():
+        if name == "parzen anchors":
+            lines += [_parzen_line(anchor, score) for anchor, score in value.items()]
+        elif name == "parzen":
+            lines.append(_parzen_line("model", value))
+        elif isinstance(value, dict):
+            lines.append(f"{name}: {value.get('not measured') or _numbers(value)}")
+        else:
+            lines.append(f"{name}: {value}")
     return "\n".join(lines)
 
 
@@ -65,3 +99,8 @@ def _parzen_line(name, value):
         f"Parzen log-likelihood ({value['num_samples']} samples) {name:>18}: "
         f"{value['mean']:8.2f} +- {value['standard_error']:.2f} nats, bandwidth {value['bandwidth']:.2f}"
     )
+
+
+def _numbers(value):
+    shown = {k: v for k, v in value.items() if isinstance(v, (int, float, str)) and not isinstance(v, bool)}
+    return ", ".join(f"{k} {v:.5g}" if isinstance(v, float) else f"{k} {v}" for k, v in shown.items())

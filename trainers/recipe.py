@@ -16,6 +16,7 @@ COMMON = {
     "report_every": 500,  # steps between two reports: losses, TensorBoard, pictures
     "checkpoint_every": 1_000,
     "num_samples": 10_000,  # scored at the end
+    "features": None,  # .keras file of the extractor; None is that of `trainers run lenet` on the dataset
 }
 
 

@@ -2,9 +2,6 @@
 
 import contextlib
 import dataclasses
-import importlib.metadata
-import platform
-import sys
 import warnings
 
 import keras
@@ -12,12 +9,11 @@ import tensorflow as tf
 
 from tfmmd import callbacks, checks, data
 from trainers import strategies, systems
+from trainers.description import describe
 from trainers.progress import Progress
 from trainers.recipe import Settings
 from trainers.run_data import RunData
 from trainers.run_folder import RunFolder, read_config, save_model
-
-PACKAGES = ("tfmmd", "tensorflow", "keras", "tensorflow-probability", "numpy")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,24 +163,6 @@ def check_rows(recipe, settings, run_data):
             f"{have} rows in {run_data.dataset!r}, split {settings.split!r}",
             "Use a smaller --batch-size.",
         )
-
-
-def describe(options, settings):
-    """The content of `config.json`."""
-    versions = {}
-    for package in PACKAGES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            versions[package] = importlib.metadata.version(package)
-    return {
-        "system": options.system,
-        "dataset": options.dataset,
-        "preset": options.preset,
-        "seed": options.seed,
-        "strategy": options.strategy,
-        "settings": dict(settings),
-        "versions": versions,
-        "machine": {"platform": platform.platform(), "python": sys.version.split()[0]},
-    }
 
 
 def load(run_dir):

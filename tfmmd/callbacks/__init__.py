@@ -3,6 +3,15 @@
 from tfmmd.callbacks.collapse import CollapseAlarm
 from tfmmd.callbacks.evaluation import Evaluate
 from tfmmd.callbacks.resume import Resume
+from tfmmd.callbacks.schedule import KIDLearningRate
 from tfmmd.callbacks.watch import DivergedError, DivergenceGuard, SampleGrid
 
-__all__ = ["CollapseAlarm", "DivergedError", "DivergenceGuard", "Evaluate", "Resume", "SampleGrid"]
+__all__ = [
+    "CollapseAlarm",
+    "DivergedError",
+    "DivergenceGuard",
+    "Evaluate",
+    "KIDLearningRate",
+    "Resume",
+    "SampleGrid",
+]

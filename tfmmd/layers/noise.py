@@ -86,7 +86,7 @@ class GaussianNoise(NoiseLayer):
         return self.stddev == 0
 
     def draw(self, shape, seed_pair):
-        return seeds.normal(shape, seed_pair)
+        return seeds.normal_block(shape, seed_pair)
 
     def disturb(self, x, noise):
         return x + self.stddev * noise

@@ -54,10 +54,10 @@ class WeightNormalization(keras.layers.Wrapper):
 
     def call(self, x):
         kernel = tf.convert_to_tensor(self.layer.kernel)
-        raw = tf.cast(_linear(self.layer, x, kernel), tf.float32) / self._norm(kernel)
+        linear, norm = tf.cast(_linear(self.layer, x, kernel), tf.float32), self._norm(kernel)
         if self.init_stddev and initializing():
-            self._set_from(raw)
-        y = raw * tf.cast(self.scale, tf.float32)
+            self._set_from(linear / norm)
+        y = linear * (tf.cast(self.scale, tf.float32) / norm)
         if self.layer.use_bias:
             y += tf.cast(self.layer.bias, tf.float32)
         return tf.cast(self.layer.activation(y), self.compute_dtype)

@@ -66,7 +66,8 @@ class GAE(Autoencoder):
 
     config_names = (
         *("encoder", "decoder", "objective", "estimator", "num_draws", "leave_one_out", "lambda1", "lambda2"),
-        *("num_components", "warmup_epochs", "likelihood", "scale", "learn_scale", "logits", "sigma_scale", "posterior"),
+        *("num_components", "warmup_epochs", "likelihood", "scale", "learn_scale", "logits", "sigma_scale"),
+        "posterior",
     )
     loss_names = ("loss", "likelihood_loss", "regularizer", "kernel_width")
 
@@ -93,7 +94,9 @@ class GAE(Autoencoder):
     ):
         posterior = posteriors.resolve(posterior or posteriors.GaussianPosterior(low=-12.0, high=3.0))
         if not isinstance(posterior, posteriors.GaussianPosterior):
-            checks.fail("GAE needs a Gaussian posterior.", f"posterior={posterior!r}", "Leave `posterior` out.")
+            checks.fail(
+                "GAE needs a Gaussian posterior.", f"posterior={posterior!r}", "Leave `posterior` out."
+            )
         cost = "cross_entropy" if likelihood == "bernoulli" else "squared"
         super().__init__(encoder, decoder, cost=cost, logits=logits, posterior=posterior, **kwargs)
         self.objective = checks.one_of("objective", objective, mixture_weights.OBJECTIVES)
@@ -220,12 +223,18 @@ class GAE(Autoencoder):
         Raises:
             ValueError: If no codes are stored yet.
         """
+        self.check_codes()
+        return self.prior
+
+    def check_codes(self):
+        """Refuses a model without stored codes, warns of codes older than the encoder."""
         if not self.has_codes:
             checks.fail(
-                "GAE draws from the codes of its training rows.", "no stored codes", "Call fit(x) or store_codes(x)."
+                "GAE draws from the codes of its training rows.",
+                "no stored codes",
+                "Call fit(x) or store_codes(x).",
             )
         code_tables.warn_if_stale(self)
-        return self.prior
 
     def _make_codes(self, num_components):
         """Makes the variables of the mixture; NaN until codes are stored, so that nothing draws from them."""
@@ -243,7 +252,7 @@ class GAE(Autoencoder):
     # -- sampling and likelihood -----------------------------------------------------------------------------
 
     def sample(self, num_samples=None, seed=None, *, seeds=None):
-        self.mixture  # refuses a model without codes
+        self.check_codes()
         return super().sample(num_samples, seed, seeds=seeds)
 
     def sample_stratified(self, num_samples, seed=0):
@@ -252,7 +261,9 @@ class GAE(Autoencoder):
         A function of the whole block: row i depends on `num_samples` and `seed`.
         """
         num_samples = checks.positive_int("num_samples", num_samples)
-        codes = self.mixture.draw_stratified(num_samples, seeds.pair(checks.int64("seed", seed), 0, "stratified"))
+        codes = self.mixture.draw_stratified(
+            num_samples, seeds.pair(checks.int64("seed", seed), 0, "stratified")
+        )
         return tf.concat([self.decode(codes[i : i + 1024]) for i in range(0, num_samples, 1024)], axis=0)
 
     def likelihood_distribution(self, latent):
@@ -274,8 +285,10 @@ class GAE(Autoencoder):
             float32 tensor `[b]`, in nats.
         """
         if tf.executing_eagerly():
-            self.mixture  # refuses a model without codes
-        return mixture_likelihood.log_mean(mixture_likelihood.log_weights(self, x, num_draws, proposal=proposal))
+            self.check_codes()
+        return mixture_likelihood.log_mean(
+            mixture_likelihood.log_weights(self, x, num_draws, proposal=proposal)
+        )
 
     def endpoints(self):
         score = (
@@ -285,7 +298,7 @@ class GAE(Autoencoder):
         return {**super().endpoints(), "score": score}
 
     def export(self, filepath, **kwargs):
-        self.mixture  # refuses a model without codes
+        self.check_codes()
         return super().export(filepath, **kwargs)
 
     # -- checks ----------------------------------------------------------------------------------------------
@@ -308,7 +321,9 @@ class GAE(Autoencoder):
         """Checks a batch while tracing, where its size is known."""
         if self.num_components is None:
             checks.fail(
-                "GAE must know its number of training rows.", "num_components=None", "Hand in `num_components` or call fit."
+                "GAE must know its number of training rows.",
+                "num_components=None",
+                "Hand in `num_components` or call fit.",
             )
         code_tables.check_batch(x.shape[0], self.num_components, self.leave_one_out)
 

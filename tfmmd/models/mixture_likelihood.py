@@ -18,7 +18,9 @@ def log_mean(log_weights):
 
 def effective_draws(log_weights):
     """Effective number of draws behind each row's estimate, `[b]`, of weights `[s, b]`: under 3 is poor."""
-    return tf.exp(2.0 * tf.reduce_logsumexp(log_weights, axis=0) - tf.reduce_logsumexp(2.0 * log_weights, axis=0))
+    return tf.exp(
+        2.0 * tf.reduce_logsumexp(log_weights, axis=0) - tf.reduce_logsumexp(2.0 * log_weights, axis=0)
+    )
 
 
 def log_weights(model, x, num_draws, *, proposal="posterior"):
@@ -78,7 +80,9 @@ def _log_defensive(codes, own, means, scales, share):
     others = tf.reduce_logsumexp(others, axis=-1) - math.log(means.shape[1])
     if share == 1.0:
         return own.log_prob(codes)
-    return tf.reduce_logsumexp([own.log_prob(codes) + math.log(share), others + math.log(1.0 - share)], axis=0)
+    return tf.reduce_logsumexp(
+        [own.log_prob(codes) + math.log(share), others + math.log(1.0 - share)], axis=0
+    )
 
 
 def nearest_components(model, x, num_nearest):

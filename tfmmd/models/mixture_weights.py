@@ -84,7 +84,9 @@ def aggregate(batch, likelihood, num_components, *, leave_one_out=False):
     scales = tf.exp(0.5 * batch.log_variances)
     kernels = priors.log_kernels(batch.flat(batch.codes), batch.means, scales)
     of_rows = tf.cast(tf.repeat(weights, batch.num_draws, axis=0), tf.float64)
-    log_prior = tf.reshape(tf.cast(tf.reduce_logsumexp(kernels + of_rows, axis=1), tf.float32), [-1, batch.num_draws])
+    log_prior = tf.reshape(
+        tf.cast(tf.reduce_logsumexp(kernels + of_rows, axis=1), tf.float32), [-1, batch.num_draws]
+    )
     joint = likelihood.paired(batch.x, batch.outputs) + log_prior
     return joint - batch.log_own_kernel() - math.log(batch.num_draws), joint
 

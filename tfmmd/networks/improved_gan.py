@@ -1,4 +1,4 @@
-"""Networks of Improved GAN: the permutation-invariant MNIST pair and the convolutional CIFAR-10 / SVHN pair."""
+"""Networks of Improved GAN: permutation-invariant for MNIST, convolutional for CIFAR-10 and SVHN."""
 
 import math
 
