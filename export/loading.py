@@ -7,6 +7,7 @@ Serving: a version whose warm-up output is not finite is refused, and the newest
 
 import contextlib
 import dataclasses
+import gc
 import logging
 import threading
 from pathlib import Path
@@ -74,6 +75,8 @@ class ServedModel:
             old = [n for n in self._loaded if n not in good] if good else []
         for number in old:
             self._retire(number)
+        if old:
+            gc.collect()  # a TF graph is full of reference cycles
         return self.available
 
     @property

@@ -1,6 +1,5 @@
 """A SavedModel in a TF1 session: the way TensorFlow Serving runs it."""
 
-import gc
 import threading
 from pathlib import Path
 
@@ -91,7 +90,6 @@ class LoadedModel:
         self._calls = {}
         self._session.close()
         self._session = None
-        gc.collect()  # the graph has reference cycles
 
 
 def dtype_of(info):

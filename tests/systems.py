@@ -26,12 +26,17 @@ class System:
         build: Function () -> uncompiled model for `SHAPE`.
         compile: Function model -> None.
         batch_size: Rows of one `fit` batch of `digits(64)`.
-        deterministic_loss: Whether one step on equal data and noise gives the same costs.
+        labelled: Whether it learns and is evaluated with labels.
     """
 
     build: Callable
     compile: Callable
     batch_size: int = 16
+    labelled: bool = False
+
+    def labels(self, rows=64):
+        """What `fit`, `evaluate` and `train_on_batch` take beside `digits(rows)`: a tuple, perhaps empty."""
+        return (load_digits().target[:rows],) if self.labelled else ()
 
 
 def compile_one(model):
@@ -127,6 +132,23 @@ def gae():
     )
 
 
+def improved_gan():
+    pair = (
+        networks.improved_gan_mnist_generator(CODE, SHAPE, hidden=(16, 16)),
+        networks.improved_gan_mnist_critic(SHAPE, 1, hidden=(16, 16), minibatch_discrimination=True),
+    )
+    settings = {"feature_layer": "features", "historical_weight": 0.1}
+    return models.ImprovedGAN(*pair, priors.Uniform(CODE, 0.0, 1.0), **settings)
+
+
+def semi_supervised():
+    pair = (
+        networks.improved_gan_mnist_generator(CODE, SHAPE, hidden=(16, 16)),
+        networks.improved_gan_mnist_critic(SHAPE, 10, hidden=(16, 16)),
+    )
+    return models.SemiSupervisedGAN(*pair, priors.Uniform(CODE, 0.0, 1.0))
+
+
 SYSTEMS = {
     "gmmn": System(gmmn, compile_one),
     "gmmn-ae": System(gmmn_ae, compile_one),
@@ -139,6 +161,8 @@ SYSTEMS = {
     "wgan-gp": System(wgan_gp, compile_two),
     "cramer-gan": System(cramer_gan, compile_two),
     "mmd-gan": System(mmd_gan, compile_two),
+    "improved-gan": System(improved_gan, compile_two),
+    "semi-supervised": System(semi_supervised, compile_two, labelled=True),
 }
 
 

@@ -99,14 +99,14 @@ def test_non_saturating_critic_costs_log_two_when_it_cannot_tell():
 
 
 @pytest.mark.parametrize("target", [1.0, 0.9, 0.5])
-def test_best_constant_critic_is_target_over_one_plus_target(target):
+def test_best_constant_critic_is_half_the_target(target):
     objective = objectives.NonSaturating(target)
     logits = tf.Variable([[0.0]], dtype=tf.float64)
-    for _ in range(300):
+    for _ in range(100):
         with tf.GradientTape() as tape:
             cost = objective.critic_cost(logits, logits)
-        logits.assign_sub(2.0 * tape.gradient(cost, logits))
-    np.testing.assert_allclose(tf.sigmoid(logits), [[target / (1 + target)]], rtol=1e-6)
+        logits.assign_sub(4.0 * tape.gradient(cost, logits))
+    np.testing.assert_allclose(tf.sigmoid(logits), [[target / 2]], rtol=1e-6)
 
 
 def test_non_saturating_costs_are_cross_entropies():
@@ -128,8 +128,9 @@ def test_wasserstein_costs_are_differences_of_means():
 @ALL
 @pytest.mark.parametrize("player", ["critic_cost", "generator_cost"])
 def test_gradient_matches_finite_differences(name, player):
-    objective, batches = outputs(name)
-    exact, numeric = tf.test.compute_gradient(getattr(objective, player), batches, delta=1e-5)
+    objective, batches = outputs(name, rows=3)
+    cost = tf.function(getattr(objective, player))
+    exact, numeric = tf.test.compute_gradient(cost, batches, delta=1e-5)
     for a, b in zip(exact, numeric):
         np.testing.assert_allclose(a, b, atol=1e-7)
 

@@ -94,6 +94,7 @@ def test_gradient_norm_of_a_linear_critic_is_that_of_its_weights():
 
 @pytest.mark.parametrize("name", ["gradient-norm", "gradient-norm-columns", "witness", "activation"])
 def test_gradient_in_the_critics_weights_matches_finite_differences(name):
+    @tf.function
     def cost(weights):
         return PENALTIES[name](move(MMD, weights))
 

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from tfmmd import checks, distribute
+from tfmmd.layers.parameter_average import ParameterAverage
 from tfmmd.registry import register
 
 
@@ -197,6 +198,50 @@ class WeightClip(Penalty):
 
     def get_config(self):
         return {"limit": self.limit}
+
+
+@register
+class HistoricalAveraging(ParameterAverage):
+    """Keeps a player's parameters near the mean of their own history; for either player.
+
+    weight * sum((theta - m_t)**2), m_t = m_(t-1) + (theta_t - m_(t-1)) / t, no gradient through m
+
+    It damps the circling of two players around an equilibrium. The means are variables, saved with the model
+    that holds this. In a step: `update(variables)`, then add `cost(variables)` to the player's cost.
+
+    Args:
+        weight: Zero or more; the paper names none.
+        **kwargs: As in `keras.layers.Layer`.
+
+    Example:
+        ```python
+        layer = keras.layers.Dense(2)
+        layer.build((None, 3))
+        history = HistoricalAveraging(weight=1.0)
+        history.follow(layer.trainable_variables)
+        history.update(layer.trainable_variables)
+        cost = history.cost(layer.trainable_variables)
+        ```
+
+    Reference: [salimans2016]
+    """
+
+    def __init__(self, weight=1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.weight = checks.non_negative("weight", weight)
+
+    def cost(self, variables):
+        """The penalty `[]` of the present values of `variables`."""
+        distances = [
+            tf.reduce_sum(tf.square(tf.convert_to_tensor(variable.value) - tf.stop_gradient(mean.value)))
+            for variable, mean in zip(variables, self.averages)
+        ]
+        return self.weight * tf.add_n(distances)
+
+    def get_config(self):
+        config = super().get_config()
+        config.pop("decay")
+        return {**config, "weight": self.weight}
 
 
 def _between(real, fake, noise):

@@ -100,8 +100,8 @@ def train(recipe, model, settings, run_data, folder):
     shared = [
         callbacks.DivergenceGuard(),
         Progress(settings.steps, start, recipe.rows_per_step(settings)),
+        *extra,  # before the picture: it shows what they leave
         callbacks.SampleGrid(folder.logs, folder.samples, value_range=settings.value_range),
-        *extra,
         resume,
         keras.callbacks.TensorBoard(str(folder.logs), write_graph=False),
     ]

@@ -45,7 +45,7 @@ def _products(count):
 def _inside(handle, number):
     """Waits until so many requests are in the server."""
     end = time.monotonic() + 10
-    while handle.load < number and time.monotonic() < end:
+    while handle.load != number and time.monotonic() < end:
         time.sleep(0.01)
     assert handle.load == number
 
@@ -73,7 +73,7 @@ def test_a_tensor_that_claims_to_be_large_is_refused_before_it_is_made(stand_in)
         lambda t: t.tensor_shape.dim.add(size=-3),
         lambda t: setattr(t, "tensor_content", b"12345"),
         lambda t: setattr(t, "dtype", 99),
-        lambda t: t.int64_val.extend(range(9)),
+        lambda t: (t.ClearField("tensor_content"), t.int64_val.extend(range(9))),
         lambda t: t.tensor_shape.Clear(),
     ],
     ids=["negative size", "bytes for no shape", "unknown dtype", "too many values", "no shape"],
@@ -100,7 +100,7 @@ def test_a_full_queue_turns_the_next_request_away_and_keeps_the_others(slow_mode
     with server.running(slow_models, running=1, waiting=1) as handle:
         clients = _clients(handle, name="slow")
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
-            inside = [pool.submit(clients[0].predict, _products(LONG // 10)) for _ in range(2)]
+            inside = [pool.submit(clients[0].predict, _products(LONG // 20)) for _ in range(2)]
             _inside(handle, 2)
             codes = [_code(lambda client=client: client.predict(_products(1))) for client in clients]
             assert codes == ["RESOURCE_EXHAUSTED"] * 2

@@ -33,7 +33,12 @@ def build(name):
 
 def fit(model, name, epochs=1):
     model.history_of_fit = model.fit(
-        digits(), batch_size=SYSTEMS[name].batch_size, epochs=epochs, shuffle=False, verbose=0
+        digits(),
+        *SYSTEMS[name].labels(),
+        batch_size=SYSTEMS[name].batch_size,
+        epochs=epochs,
+        shuffle=False,
+        verbose=0,
     ).history
     return model
 
@@ -63,7 +68,8 @@ def test_eager_and_graph_agree_over_one_step(name):
     rows = SYSTEMS[name].batch_size
     eager, graph = build(name), build(name)
     eager.run_eagerly = True
-    losses = [m.train_on_batch(digits(rows), return_dict=True) for m in (eager, graph)]
+    batch = digits(rows), *SYSTEMS[name].labels(rows)
+    losses = [m.train_on_batch(*batch, return_dict=True) for m in (eager, graph)]
     for key in losses[0]:
         np.testing.assert_allclose(losses[0][key], losses[1][key], rtol=1e-4, atol=1e-5)
 
@@ -71,7 +77,11 @@ def test_eager_and_graph_agree_over_one_step(name):
 @ALL
 def test_evaluate_gives_finite_numbers(name, trained):
     result = trained(name).evaluate(
-        digits(32), batch_size=SYSTEMS[name].batch_size, verbose=0, return_dict=True
+        digits(32),
+        *SYSTEMS[name].labels(32),
+        batch_size=SYSTEMS[name].batch_size,
+        verbose=0,
+        return_dict=True,
     )
     assert np.all(np.isfinite(list(result.values())))
 
@@ -163,7 +173,7 @@ def test_checkpoint_continues_bit_for_bit(name, tmp_path):
 @pytest.mark.parametrize("shape", [(4, 8, 8), (4, 8, 7, 1), (4, 64)])
 def test_data_of_another_shape_is_refused(name, shape, trained):
     with pytest.raises(ValueError, match="shape"):
-        trained(name).fit(np.zeros(shape, np.float32), verbose=0)
+        trained(name).fit(np.zeros(shape, np.float32), *SYSTEMS[name].labels(4), verbose=0)
 
 
 @ALL
@@ -171,7 +181,7 @@ def test_data_with_nan_is_refused_with_its_place(name, trained):
     x = digits(16)
     x[3, 1, 2, 0] = np.nan
     with pytest.raises(ValueError, match=r"\(3, 1, 2, 0\)"):
-        trained(name).fit(x, verbose=0)
+        trained(name).fit(x, *SYSTEMS[name].labels(16), verbose=0)
 
 
 @ALL

@@ -3,10 +3,12 @@
 from tfmmd.models.autoencoder import Autoencoder
 from tfmmd.models.base import GenerativeModel
 from tfmmd.models.classification import average_predictions
+from tfmmd.models.code_tables import KeepCodes
 from tfmmd.models.gae import GAE
 from tfmmd.models.gan import GAN, AdversarialModel
 from tfmmd.models.gmmn import GMMN
 from tfmmd.models.gmmn_autoencoder import GMMNAutoencoder
+from tfmmd.models.improved_gan import ImprovedGAN
 from tfmmd.models.latent_critic import AAE
 from tfmmd.models.mmd_gan import MMDGAN, WGANGP, CramerGAN
 from tfmmd.models.semi_supervised import SemiSupervisedGAN
@@ -18,6 +20,7 @@ __all__ = [
     "GAE",
     "GAN",
     "GMMN",
+    "ImprovedGAN",
     "MMDGAN",
     "SemiSupervisedGAN",
     "VAE",
@@ -29,6 +32,7 @@ __all__ = [
     "CramerGAN",
     "GMMNAutoencoder",
     "GenerativeModel",
+    "KeepCodes",
     "average_predictions",
     "latent_kernel",
 ]

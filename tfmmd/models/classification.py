@@ -1,10 +1,10 @@
-"""Labels, accuracy, ensembles and inner layers: what classifying models share."""
+"""What the Improved GAN models share: labels, accuracy, ensembles, inner layers, initial scales."""
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tfmmd import checks, distribute
+from tfmmd import checks, distribute, layers
 
 
 def accuracy(logits, labels):
@@ -49,6 +49,13 @@ def features_of(network, layer_name):
     return lambda x, training: until(x, training=training)  # behind a function: Keras must not track it twice
 
 
+def initialize_players(model, x):
+    """Data-dependent initialisation of a model's generator, on codes of its prior, and critic, on `x` `[b, ...]`."""
+    model.check_data(x)
+    layers.initialize(model.generator, model.draw_latent(len(x), 0, "initialization"))
+    layers.initialize(model.critic, tf.cast(x, model.compute_dtype))
+
+
 def check_labels(labels, rows, num_classes, *, every_class=False):
     """Checks labels `[rows]`, integers 0..K-1, optionally at least one of each."""
     if labels is None:
@@ -76,7 +83,10 @@ def check_labels(labels, rows, num_classes, *, every_class=False):
 
 
 def check_element(data):
-    """The parts ((x, y), u) or ((x, y), u, v) of a semi-supervised batch."""
+    """The parts ((x, y), u) or ((x, y), u, v) of a semi-supervised batch; a batch (x, y) is ((x, y), x)."""
+    if isinstance(data, (tuple, list)) and len(data) == 2 and tf.is_tensor(data[0]) and tf.is_tensor(data[1]):
+        if data[1].dtype.is_integer and data[1].shape.rank == 1:
+            return (data, data[0])
     fits = isinstance(data, (tuple, list)) and len(data) in (2, 3)
     fits = fits and isinstance(data[0], (tuple, list)) and len(data[0]) == 2
     if not fits or any(isinstance(rows, (tuple, list)) for rows in data[1:]):

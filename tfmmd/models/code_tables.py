@@ -29,7 +29,8 @@ class KeepCodes(keras.callbacks.Callback):
         self.model.store_codes(self.rows, warn=False)
 
     def on_train_end(self, logs=None):
-        self.model.store_codes(self.rows)
+        tables = (keras.ops.convert_to_numpy(v) for v in (self.model.code_means, self.model.code_scales))
+        warn_if_collapsed(*tables)
 
 
 def blocks(x, batch_size, sample_shape):

@@ -8,7 +8,14 @@ from tfmmd import checks, layers, objectives
 from tfmmd.data import semi_supervised_batches
 from tfmmd.models import players, signatures
 from tfmmd.models.base import GenerativeModel
-from tfmmd.models.classification import accuracy, check_element, check_labels, check_pair, features_of
+from tfmmd.models.classification import (
+    accuracy,
+    check_element,
+    check_labels,
+    check_pair,
+    features_of,
+    initialize_players,
+)
 from tfmmd.models.generator import GeneratorModel, check_network, num_rows
 from tfmmd.registry import register
 
@@ -120,10 +127,7 @@ class SemiSupervisedGAN(GeneratorModel):
         Args:
             x: Real rows `[b, ...]`, some hundred; the paper takes 500.
         """
-        self.check_data(x)
-        latent = self.draw_latent(len(x), 0, "initialization")
-        layers.initialize(self.generator, latent)
-        layers.initialize(self.critic, tf.cast(x, self.compute_dtype))
+        initialize_players(self, x)
         if self.average is not None:
             self.average.reset(self.critic.trainable_variables)
 
@@ -256,6 +260,10 @@ class SemiSupervisedGAN(GeneratorModel):
         fixed = [v.value for v in self.critic.non_trainable_variables]
         averages = [v.value for v in self.average.averages]
         return tf.cast(self.critic.stateless_call(averages, fixed, x, training=False)[0], tf.float32)
+
+    @property
+    def call_shape(self):
+        return self.sample_shape
 
     def call(self, x, training=False):
         return tf.nn.softmax(self.logits(x))
