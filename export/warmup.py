@@ -72,6 +72,8 @@ def read(version_dir):
         raise ServingError(
             "FAILED_PRECONDITION", f"{PATH} cannot be read: {type(error).__name__}."
         ) from error
+    if path.stat().st_size and not logs:
+        raise ServingError("FAILED_PRECONDITION", f"{PATH} cannot be read: it holds no whole record.")
     if len(logs) > MAX_RECORDS or not all(log.HasField("predict_log") for log in logs):
         raise ServingError("FAILED_PRECONDITION", f"{PATH} must hold at most {MAX_RECORDS} predict logs.")
     return [log.predict_log.request for log in logs]

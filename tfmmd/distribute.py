@@ -98,6 +98,13 @@ def own_rows(draw, rows):
     return draw(tf.reduce_sum(counts))[start : start + rows]
 
 
+def reportable(result):
+    """A metric's result `[]` in the shape that `fit` can reduce: `[1]` under several workers."""
+    if isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy):
+        return tf.reshape(result, [1])
+    return result
+
+
 def check_compile_options(jit_compile, steps_per_execution):
     """Refuses options that TensorFlow cannot run under a strategy with several CPU devices."""
     strategy = tf.distribute.get_strategy()

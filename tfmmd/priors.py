@@ -226,13 +226,13 @@ class DataMixture(Prior):
         """
         codes = tf.convert_to_tensor(codes)
         checks.rank("codes", codes, 2)
-        weights, offset = log_kernel_factors(self.means, self.scales)
+        factors = log_kernel_factors(self.means, self.scales)
         rows = tf.shape(codes)[0]
         block = tf.clip_by_value(rows, 1, max(1, _PAIRS_PER_BLOCK // self.num_components))
         padded = tf.pad(codes, [[0, -rows % block], [0, 0]])
 
         def of_block(z):
-            return tf.cast(tf.reduce_logsumexp(log_kernels_by(z, weights, offset), axis=1), codes.dtype)
+            return tf.cast(tf.reduce_logsumexp(log_kernels_by(z, *factors), axis=1), codes.dtype)
 
         values = tf.map_fn(of_block, tf.reshape(padded, [-1, block, self.size]), parallel_iterations=1)
         return tf.reshape(values, [-1])[:rows] - math.log(self.num_components)
@@ -259,16 +259,18 @@ def log_kernels(codes, means, scales):
 
 
 def log_kernel_factors(means, scales):
-    """What `log_kernels_by` needs of the kernels: float64 weights `[n, 2 * k]` and offsets `[n]`."""
+    """What `log_kernels_by` needs of the kernels, float64: a centre `[k]`, weights `[n, 2 * k]`, offsets `[n]`."""
     means, scales = (tf.cast(tf.convert_to_tensor(v), tf.float64) for v in (means, scales))
-    precision = tf.square(1.0 / scales)
+    centre = tf.stop_gradient(tf.reduce_mean(means, axis=0))  # differences stay, rounding shrinks
+    means, precision = means - centre, tf.square(1.0 / scales)
     constants = tf.square(means) * precision + 2.0 * tf.math.log(scales) + math.log(2.0 * math.pi)
-    return tf.concat([means * precision, -0.5 * precision], axis=1), -0.5 * tf.reduce_sum(constants, axis=1)
+    weights = tf.concat([means * precision, -0.5 * precision], axis=1)
+    return centre, weights, -0.5 * tf.reduce_sum(constants, axis=1)
 
 
-def log_kernels_by(codes, weights, offset):
+def log_kernels_by(codes, centre, weights, offset):
     """`log_kernels` of codes `[m, k]` by the factors of the kernels: one matrix product."""
-    codes = tf.cast(codes, tf.float64)
+    codes = tf.cast(codes, tf.float64) - centre
     return tf.matmul(tf.concat([codes, tf.square(codes)], axis=1), weights, transpose_b=True) + offset
 
 

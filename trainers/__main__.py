@@ -70,7 +70,7 @@ def main(argv=None):
 
 
 def _run(options):
-    from trainers import evaluate, lenet, recipe, runner
+    from trainers import evaluate, lenet, recipe, runner, strategies
 
     overrides = recipe.parse_overrides(options.set)
     overrides |= {"steps": options.steps} if options.steps else {}
@@ -83,6 +83,8 @@ def _run(options):
         folder, scores = lenet.run(run_options)
         return f"test accuracy {scores['test accuracy']:.4f}\nrun folder: {folder.path}", scores
     folder = runner.run(run_options)
+    if not strategies.is_chief(options.strategy):
+        return f"worker done; the chief writes {folder.path}", {"run_dir": str(folder.path)}
     scores = evaluate.evaluate(folder.path)
     text = f"{evaluate.report(scores)}\nrun folder: {folder.path}  (pictures: {folder.samples}, logs: {folder.logs})"
     return text, {"run_dir": str(folder.path), "metrics": scores}

@@ -15,6 +15,8 @@ from trainers.recipe import Settings
 from trainers.run_data import RunData
 from trainers.run_folder import RunFolder, read_config, save_model
 
+SAME = ("system", "dataset", "preset", "seed", "settings")  # what workers, and a resumed run, must agree on
+
 
 @dataclasses.dataclass(frozen=True)
 class RunOptions:
@@ -68,16 +70,22 @@ def run(options):
     strategy = strategies.make(options.strategy)
     run_data = RunData(options.dataset, settings, seed)
     check_rows(recipe, settings, run_data)
+    config = describe(options, settings)
+    strategies.check_same_config(strategy, {name: config[name] for name in SAME})
     name = options.dataset.strip("/").replace("/", "-").replace(":", "-")
     folder = RunFolder(options.run_dir or f"runs/{options.system}-{name}-{options.preset}")
-    folder.open(describe(options, settings), resume=options.resume, force=options.force)
+    chief = strategies.is_chief(options.strategy)
+    if chief:
+        folder.open(config, resume=options.resume, force=options.force)
     try:
         with strategy.scope() if strategy else contextlib.nullcontext():
             model = build(recipe, settings, run_data)
-        train(recipe, model, settings, run_data, folder)
-        save_model(model, folder.model)
+        train(recipe, model, settings, run_data, folder, chief)
+        if chief:
+            save_model(model, folder.model)
     finally:
-        folder.close()
+        if chief:
+            folder.close()
     return folder
 
 
@@ -89,22 +97,20 @@ def build(recipe, settings, run_data):
     return model
 
 
-def train(recipe, model, settings, run_data, folder):
-    """Fits the model from its last checkpoint, or from step 0, to the end."""
+def train(recipe, model, settings, run_data, folder, chief=True):
+    """Fits the model from its last checkpoint, or from step 0, to the end; the chief alone writes."""
     extra = recipe.callbacks(settings, run_data)
     stateful = [callback for callback in extra if hasattr(callback, "state")]
-    resume = callbacks.Resume(folder.checkpoints, settings.checkpoint_every, stateful)
+    resume = callbacks.Resume(folder.checkpoints, settings.checkpoint_every, stateful, write=chief)
     start = resume.restore(model)
     if start == 0 and recipe.prepare:
         recipe.prepare(model, settings, run_data)
-    shared = [
-        callbacks.DivergenceGuard(),
-        Progress(settings.steps, start, recipe.rows_per_step(settings)),
-        *extra,  # before the picture: it shows what they leave
-        callbacks.SampleGrid(folder.logs, folder.samples, value_range=settings.value_range),
-        resume,
-        keras.callbacks.TensorBoard(str(folder.logs), write_graph=False),
-    ]
+    shared = [callbacks.DivergenceGuard(), *extra, resume]
+    if chief:
+        progress = Progress(settings.steps, start, recipe.rows_per_step(settings))
+        grid = callbacks.SampleGrid(folder.logs, folder.samples, value_range=settings.value_range)
+        board = keras.callbacks.TensorBoard(str(folder.logs), write_graph=False)
+        shared = [shared[0], progress, *extra, grid, resume, board]  # the picture shows what `extra` leave
     for epoch, epochs, steps in segments(start, settings.steps, settings.report_every):
         first = resume.step
         model.fit(

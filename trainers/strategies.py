@@ -1,5 +1,6 @@
 """Strategies by name."""
 
+import hashlib
 import json
 import os
 
@@ -26,6 +27,47 @@ def make(name):
         return tf.distribute.MirroredStrategy([device.name for device in devices])
     _check_tf_config()
     return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def is_chief(name):
+    """Whether this process writes the run folder under the strategy of that name: only one worker does."""
+    if name != "multiworker":
+        return True
+    task = json.loads(os.environ["TF_CONFIG"])["task"]
+    return task["type"] == "chief" or int(task["index"]) == 0
+
+
+def check_same_config(strategy, config):
+    """Checks that all workers were started with the same config.
+
+    Args:
+        strategy: A strategy or None.
+        config: JSON mapping of the settings that must agree.
+
+    Raises:
+        ValueError: If the configs of two workers differ.
+    """
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return
+    text = json.dumps(config, sort_keys=True, default=list)
+    number = int(hashlib.sha256(text.encode()).hexdigest()[:12], 16)
+
+    @tf.function
+    def spread():
+        def gather():
+            with tf.device("/device:CPU:0"):
+                own = tf.identity(tf.constant([number], tf.int64))
+            return tf.distribute.get_replica_context().all_gather(own, axis=0)
+
+        return strategy.run(gather)
+
+    hashes = {int(h) for h in strategy.experimental_local_results(spread())[0]}
+    if len(hashes) > 1:
+        checks.fail(
+            "All workers must be started with the same command.",
+            f"{len(hashes)} different configs, one of them {text[:200]}",
+            "Compare system, dataset, preset, seed and --set of the workers.",
+        )
 
 
 def split_cpu(num_devices):

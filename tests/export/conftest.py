@@ -53,7 +53,9 @@ class _Slow(tf.Module):
     def run(self, products):
         matrix = tf.eye(256)
         _, matrix = tf.while_loop(
-            lambda i, m: i < products[0], lambda i, m: (i + 1, tf.matmul(m, m)), (tf.constant(0, tf.int64), matrix)
+            lambda i, m: i < products[0],
+            lambda i, m: (i + 1, tf.matmul(m, m)),
+            (tf.constant(0, tf.int64), matrix),
         )
         return {"trace": tf.linalg.trace(matrix) + tf.cast(0 * products, tf.float32)}
 
@@ -95,5 +97,3 @@ def run_dir(model, tmp_path):
     folder.mkdir()
     model.save(folder / "model.keras")
     return folder
-
-

@@ -69,7 +69,15 @@ def run(kind, models_dir, name):
 def _official(models_dir, name):
     grpc_port, rest_port = _free_port(), _free_port()
     process = subprocess.Popen(
-        ["python", "-m", "export", "serve", models_dir, f"--grpc-port={grpc_port}", f"--rest-port={rest_port}"],
+        [
+            "python",
+            "-m",
+            "export",
+            "serve",
+            models_dir,
+            f"--grpc-port={grpc_port}",
+            f"--rest-port={rest_port}",
+        ],
         executable=os.sys.executable,
     )
     served = Served(

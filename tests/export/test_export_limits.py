@@ -138,7 +138,9 @@ def test_a_client_that_goes_away_leaves_the_server_as_it_was(slow_models):
 def test_a_body_that_ends_early_does_not_hold_the_server(stand_in):
     host, port = stand_in.rest_address.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as connection:
-        connection.sendall(f"POST /v1/models/{NAME}:predict HTTP/1.1\r\nContent-Length: 99\r\n\r\n{{".encode())
+        connection.sendall(
+            f"POST /v1/models/{NAME}:predict HTTP/1.1\r\nContent-Length: 99\r\n\r\n{{".encode()
+        )
     assert Client(rest=stand_in.rest_address, name=NAME).sample([1]).shape[0] == 1
 
 

@@ -126,7 +126,11 @@ def test_status_by_label_tells_its_version(handle):
     url = f"{handle.rest_address}/v1/models/{NAME}/labels/canary"
     with urllib.request.urlopen(url, timeout=10) as answer:
         (entry,) = json.load(answer)["model_version_status"]
-    assert entry == {"version": "1", "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
+    assert entry == {
+        "version": "1",
+        "state": "AVAILABLE",
+        "status": {"error_code": "OK", "error_message": ""},
+    }
 
 
 def test_a_new_model_in_the_folder_is_served(models, handle, client):

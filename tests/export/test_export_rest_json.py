@@ -56,7 +56,9 @@ def test_bytes_of_an_output_ending_in_bytes_come_back_as_b64():
 
 
 def test_other_strings_come_back_as_text():
-    assert json.loads(rest_json.answer({"text": np.array([b"hi"], object)}, rows=True)) == {"predictions": ["hi"]}
+    assert json.loads(rest_json.answer({"text": np.array([b"hi"], object)}, rows=True)) == {
+        "predictions": ["hi"]
+    }
 
 
 def test_rows_of_several_inputs_are_objects():

@@ -73,7 +73,8 @@ def test_config_files_lie_beside_the_models(written):
 def test_every_signature_has_a_warm_up_record_for_each_batch_size(written, loaded):
     requests = warmup.read(written / NAME / "1")
     seen = {
-        (r.model_spec.signature_name, next(iter(r.inputs.values())).tensor_shape.dim[0].size) for r in requests
+        (r.model_spec.signature_name, next(iter(r.inputs.values())).tensor_shape.dim[0].size)
+        for r in requests
     }
     assert seen == {(key, size) for key in loaded.signatures for size in Batching().sizes}
 
@@ -109,7 +110,16 @@ def test_the_model_card_tells_data_settings_versions_and_scores(run_dir, tmp_pat
     scores = {"parzen": {"mean": 84.25, "standard_error": 1.5, "protocol": "bandwidth from validation"}}
     (run_dir / "metrics.json").write_text(json.dumps(scores))
     card = (saved_model.save(run_dir, tmp_path / "models") / model_card.PATH).read_text()
-    for fact in ("digits", "bandwidths", "500", "| seed | 7 |", tfmmd.__version__, "84.25", "1.5", "protocol"):
+    for fact in (
+        "digits",
+        "bandwidths",
+        "500",
+        "| seed | 7 |",
+        tfmmd.__version__,
+        "84.25",
+        "1.5",
+        "protocol",
+    ):
         assert fact in card, fact
 
 

@@ -27,6 +27,7 @@ class Resume(keras.callbacks.Callback):
         every: Steps between two saves; None saves at epoch ends only.
         stateful: Callbacks whose state is saved along.
         handle_signals: Whether SIGTERM and SIGINT are handled (main thread only).
+        write: Whether this process writes; of several workers only the chief does, all restore.
 
     Example:
         ```python
@@ -37,10 +38,10 @@ class Resume(keras.callbacks.Callback):
         ```
     """
 
-    def __init__(self, directory, every=None, stateful=(), handle_signals=True):
+    def __init__(self, directory, every=None, stateful=(), handle_signals=True, write=True):
         super().__init__()
         self.directory, self.every, self.stateful = directory, every, tuple(stateful)
-        self.handle_signals = handle_signals
+        self.handle_signals, self.write = handle_signals, write
         self.step = self.saved_step = 0
         self.interrupted = None
         self._old_handlers = {}
@@ -72,7 +73,7 @@ class Resume(keras.callbacks.Callback):
 
     def save(self):
         """Writes a checkpoint now, unless this step has one."""
-        if self.step != self.saved_step:
+        if self.write and self.step != self.saved_step:
             extra = {str(index): callback.state() for index, callback in enumerate(self.stateful)}
             checkpoint.save(self.directory, self.model, self.step, extra)
             self.saved_step = self.step

@@ -53,9 +53,13 @@ class _Form:
         xy, *slopes_xy = tiles.cross(x, a, y, b, gradients=tuple(wanted[:2]))
         slopes = [None] * len(inputs)
         if wanted[0]:
-            slopes[0] = _joined(slope_xx, of_xx, slopes_xy[0], of_xy) + tiles.linear_part(x, a, y, b, of_xx, of_xy)
+            slopes[0] = _joined(slope_xx, of_xx, slopes_xy[0], of_xy) + tiles.linear_part(
+                x, a, y, b, of_xx, of_xy
+            )
         if wanted[1]:
-            slopes[1] = _joined(slope_yy, of_yy, slopes_xy[1], of_xy) + tiles.linear_part(y, b, x, a, of_yy, of_xy)
+            slopes[1] = _joined(slope_yy, of_yy, slopes_xy[1], of_xy) + tiles.linear_part(
+                y, b, x, a, of_yy, of_xy
+            )
         return tf.cast(xx / of_xx + yy / of_yy - 2.0 * xy / of_xy, x.dtype), slopes
 
     def backward(self, upstream, inputs, known):

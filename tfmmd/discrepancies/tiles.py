@@ -64,7 +64,8 @@ class Tiles:
         self.exact = kernel.uses_product and not kernel.uses_distance
         self.base_slope = self._slope_at_centre() if self.exact else None
         self.compiled = _worth_compiling(x, y)
-        self.elements = tf.function(self._elements, jit_compile=True) if self.compiled else self._elements
+        self._compiled_sums = tf.function(self._sums, jit_compile=True)
+        self._compiled_pack = tf.function(self._pack, jit_compile=True)
 
     def within(self, x, weights, *, gradient):
         """sum(w_i w_j k(x_i, x_j)) over pairs of rows of one sample.
@@ -177,25 +178,36 @@ class Tiles:
     def _tile(self, rows, columns, weights, *, same, gradient):
         """Sums `[rows]` of the kernel over weighted columns, and the list of its slopes `[rows, columns]`."""
         products = tf.matmul(rows.centred, columns.centred, transpose_b=True)
-        squares, along = (rows.squares, columns.squares), (rows.along, columns.along)
-        return self.elements(products, squares, along, weights, same, gradient)
+        ingredients = products, (rows.squares, columns.squares), (rows.along, columns.along), weights
+        if not self.compiled:
+            value, slopes = self._elements(*ingredients[:3], same, gradient)
+            return tf.linalg.matvec(value, tf.cast(weights, value.dtype)), slopes
+        if not gradient or self.kernel.uses_product:
+            return self._compiled_sums(*ingredients, same, gradient)
+        packed = self._compiled_pack(*ingredients, same)
+        return tf.reduce_sum(tf.math.real(packed), axis=1), [tf.math.imag(packed)]
 
-    def _elements(self, products, squares, along, weights, same, gradient):
-        """The entry by entry part of a tile, from the products of centred points."""
+    def _sums(self, products, squares, along, weights, same, gradient):
+        value, slopes = self._elements(products, squares, along, same, gradient)
+        return tf.reduce_sum(value * tf.cast(weights, value.dtype), axis=1), slopes
+
+    def _pack(self, products, squares, along, weights, same):
+        """Weighted values and slopes as one complex matrix: XLA makes one pass over the entries for one output."""
+        value, slopes = self._elements(products, squares, along, same, True)
+        return tf.complex(value * weights, slopes[0])
+
+    def _elements(self, products, squares, along, same, gradient):
+        """The kernel and the list of its slopes, entry by entry, from the products of centred points."""
         pairs = self._pairs(products, squares, along, same)
-        if gradient:
+        if not gradient:
+            value, slopes = self.kernel.of_pairs(pairs), (None, None)
+        else:
             value, *slopes = self.kernel.slopes(pairs)
             slopes = [None, slopes[1] - self.base_slope] if self.exact else slopes
-        else:
-            value, slopes = self.kernel.of_pairs(pairs), (None, None)
-        if same and not self.biased:
-            value = _hollow(value)
         if same:
+            value = value if self.biased else _hollow(value)
             slopes = self._without_diagonal(*slopes)
-        slopes = [tf.cast(s, products.dtype) for s in slopes if s is not None]
-        weights = tf.cast(weights, value.dtype)
-        sums = tf.reduce_sum(value * weights, axis=1) if self.compiled else tf.linalg.matvec(value, weights)
-        return sums, slopes
+        return value, [tf.cast(s, products.dtype) for s in slopes if s is not None]
 
     def _without_diagonal(self, by_distance, by_product):
         """Slopes of one sample: the distance of a row to itself is constant, its product is not."""

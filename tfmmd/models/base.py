@@ -96,7 +96,7 @@ class GenerativeModel(keras.Model):
         for tracker in self.trackers:
             if tracker.name in costs:
                 tracker.update_state(costs[tracker.name])
-        return {tracker.name: tracker.result() for tracker in self.trackers}
+        return {tracker.name: distribute.reportable(tracker.result()) for tracker in self.trackers}
 
     def unpack(self, data):
         """The batch of samples `[b, ...]` out of what `fit` feeds: labels and weights are left aside."""

@@ -84,8 +84,9 @@ def check_labels(labels, rows, num_classes, *, every_class=False):
 
 def check_element(data):
     """The parts ((x, y), u) or ((x, y), u, v) of a semi-supervised batch; a batch (x, y) is ((x, y), x)."""
-    if isinstance(data, (tuple, list)) and len(data) == 2 and tf.is_tensor(data[0]) and tf.is_tensor(data[1]):
-        if data[1].dtype.is_integer and data[1].shape.rank == 1:
+    if isinstance(data, (tuple, list)):
+        data = tuple(part for part in data if part is not None)  # Keras fills up with None
+        if len(data) == 2 and not isinstance(data[0], (tuple, list)) and len(checks.shape_of(data[1])) == 1:
             return (data, data[0])
     fits = isinstance(data, (tuple, list)) and len(data) in (2, 3)
     fits = fits and isinstance(data[0], (tuple, list)) and len(data[0]) == 2

@@ -1,0 +1,56 @@
+"""Which server `export serve` starts, checked with a program that only notes how it was called."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from export import launch
+from export.serving_files import read_models
+from tests.export.conftest import NAME
+
+FAKE = """#!/bin/sh
+printf '%s\\n' "$@" > "$NOTES/arguments"
+for argument in "$@"; do
+  case "$argument" in
+    --model_config_file=*) cp "${argument#--model_config_file=}" "$NOTES/models.config" ;;
+  esac
+done
+exit ${FAKE_EXIT:-0}
+"""
+
+
+@pytest.fixture
+def official(tmp_path, monkeypatch):
+    """A `tensorflow_model_server` on the PATH; returns the folder of its notes."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / launch.BINARY).write_text(FAKE)
+    (folder / launch.BINARY).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("NOTES", str(tmp_path))
+    return tmp_path
+
+
+def _serve(written):
+    command = [sys.executable, "-m", "export", "serve", written, "--grpc-port=8511", "--rest-port=8512"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.serving
+def test_the_official_server_is_started_where_it_is_found(official, written):
+    done = _serve(written)
+    assert done.returncode == 0 and done.stdout.startswith("TensorFlow Serving: gRPC 0.0.0.0:8511")
+    arguments = (official / "arguments").read_text().split("\n")
+    assert {"--port=8511", "--rest_api_port=8512", "--enable_batching=true"} <= set(arguments)
+    files = [a.split("=")[1] for a in arguments if a.startswith(("--batching", "--monitoring"))]
+    assert all(Path(path).is_file() for path in files) and len(files) == 2
+    assert read_models(official)[NAME].base_path == str(written / NAME)
+
+
+@pytest.mark.serving
+def test_a_server_that_fails_is_exit_1(official, written, monkeypatch):
+    monkeypatch.setenv("FAKE_EXIT", "3")
+    assert _serve(written).returncode == 1
