@@ -1,5 +1,6 @@
 """Starts TensorFlow Serving where it is installed, else the stand-in, and says which one runs."""
 
+import contextlib
 import json
 import logging
 import shutil
@@ -62,23 +63,31 @@ def _serve_official(binary, models_dir, grpc_port, rest_port, as_json):
         config = Path(folder) / serving_files.MODELS  # as the emitted one, with the paths of this machine
         config.write_text(serving_files.models_config(models_dir, root=models_dir))
         process = subprocess.Popen(command(binary, models_dir, config, grpc_port, rest_port))
-        for number in _SIGNALS:
-            signal.signal(number, lambda *_: process.terminate())
-        log.info("TensorFlow Serving (%s) on all addresses: its own flags decide that", binary)
-        _say(as_json, "TensorFlow Serving", f"0.0.0.0:{grpc_port}", f"http://0.0.0.0:{rest_port}")
-        code = process.wait()
+        with _on_signal(process.terminate):
+            log.info("TensorFlow Serving (%s) on all addresses: its own flags decide that", binary)
+            _say(as_json, "TensorFlow Serving", f"0.0.0.0:{grpc_port}", f"http://0.0.0.0:{rest_port}")
+            code = process.wait()
     return 0 if code in (0, -signal.SIGTERM) else 1
 
 
 def _serve_stand_in(models_dir, host, grpc_port, rest_port, as_json):
     stop = threading.Event()
-    for number in _SIGNALS:
-        signal.signal(number, lambda *_: stop.set())
-    with server.running(models_dir, host=host, grpc_port=grpc_port, rest_port=rest_port) as handle:
-        _say(as_json, "stand-in", handle.grpc_address, handle.rest_address)
-        stop.wait()
-        log.info("Stopping: requests inside are finished first")
+    with _on_signal(stop.set):
+        with server.running(models_dir, host=host, grpc_port=grpc_port, rest_port=rest_port) as handle:
+            _say(as_json, "stand-in", handle.grpc_address, handle.rest_address)
+            stop.wait()
+            log.info("Stopping: requests inside are finished first")
     return 0
+
+
+@contextlib.contextmanager
+def _on_signal(action):
+    before = {number: signal.signal(number, lambda *_: action()) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _say(as_json, kind, grpc_address, rest_address):

@@ -14,6 +14,7 @@ import zipfile
 from pathlib import Path
 
 import keras
+import numpy as np
 
 import tfmmd
 from export import model_card, reference, serving_files, versions, warmup
@@ -47,8 +48,7 @@ def save(model_or_run_dir, models_dir, name=None, *, batching=None):
     """
     model, run = _resolve(model_or_run_dir)
     name = versions.check_name(name or run.get("name") or model.name)
-    for weight in model.weights:
-        checks.finite(weight.path, weight.numpy())
+    _check_weights(model)
     models_dir = Path(models_dir)
     made = _make_folders(models_dir / name)
     try:
@@ -121,6 +121,17 @@ def _check_version(config):
             f"a run of tfmmd {wrote}",
             f"Install tfmmd {wrote} to export it, or train again.",
         )
+
+
+def _check_weights(model):
+    for weight in model.weights:
+        value = weight.numpy()
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
+            checks.fail(
+                "A served model has finite weights.",
+                f"NaN or inf in {weight.path} {value.shape}",
+                "Train the model first, or go back to a checkpoint before it diverged.",
+            )
 
 
 def _make_folders(folder):

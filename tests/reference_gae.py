@@ -30,14 +30,13 @@ def log_gaussian(x, mean, scale):
     return log_normal(x, mean, np.full_like(np.asarray(mean, np.float64), scale))
 
 
-def path_weights(fits, num_draws, num_components, naive=False):
+def path_weights(fits, num_draws, num_components):
     """Log weights `[b, b * s]` of log likelihoods `fits` `[b, b * s]`."""
     b = len(fits)
     weights = np.empty_like(fits)
     for i in range(b):
         for j in range(b):
             factor = 1 / num_components if i == j else (1 - 1 / num_components) / (b - 1)
-            factor = 1 / b if naive else factor
             for s in range(num_draws):
                 column = j * num_draws + s
                 weights[i, column] = fits[i, column] + np.log(factor / num_draws)

@@ -68,7 +68,7 @@ RECIPE = Recipe(
     },
     presets={
         "paper": {},
-        "quick": {"optimizer": "adam", "learning_rate": 1e-3, "steps": 10_000},  # ours
+        "quick": {"optimizer": "adam", "learning_rate": 2e-3, "batch_size": 500, "steps": 12_000},  # ours
         "best": {  # ours: about 25 nats above the paper's setting on MNIST
             "optimizer": "adam",
             "learning_rate": 1e-3,

@@ -1,12 +1,11 @@
 """Which server `export serve` starts, checked with a program that only notes how it was called."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from export import __main__ as cli
 from export import launch
 from export.serving_files import read_models
 from tests.export.conftest import NAME
@@ -35,14 +34,12 @@ def official(tmp_path, monkeypatch):
 
 
 def _serve(written):
-    command = [sys.executable, "-m", "export", "serve", written, "--grpc-port=8511", "--rest-port=8512"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+    return cli.main(["serve", str(written), "--grpc-port=8511", "--rest-port=8512"])
 
 
-@pytest.mark.serving
-def test_the_official_server_is_started_where_it_is_found(official, written):
-    done = _serve(written)
-    assert done.returncode == 0 and done.stdout.startswith("TensorFlow Serving: gRPC 0.0.0.0:8511")
+def test_the_official_server_is_started_where_it_is_found(official, written, capfd):
+    assert _serve(written) == 0
+    assert capfd.readouterr().out.startswith("TensorFlow Serving: gRPC 0.0.0.0:8511")
     arguments = (official / "arguments").read_text().split("\n")
     assert {"--port=8511", "--rest_api_port=8512", "--enable_batching=true"} <= set(arguments)
     files = [a.split("=")[1] for a in arguments if a.startswith(("--batching", "--monitoring"))]
@@ -50,7 +47,6 @@ def test_the_official_server_is_started_where_it_is_found(official, written):
     assert read_models(official)[NAME].base_path == str(written / NAME)
 
 
-@pytest.mark.serving
 def test_a_server_that_fails_is_exit_1(official, written, monkeypatch):
     monkeypatch.setenv("FAKE_EXIT", "3")
-    assert _serve(written).returncode == 1
+    assert _serve(written) == 1

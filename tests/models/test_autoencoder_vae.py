@@ -60,7 +60,7 @@ def test_the_warm_up_raises_the_weight_in_training_alone():
 def test_more_draws_tighten_the_bound():
     keras.utils.set_random_seed(1)
     model, x = vae(), np.round(digits(64))
-    few, many = (float(np.mean(model.log_likelihood(x, n))) for n in (1, 50))
+    few, many = (float(np.mean(model.log_likelihood(x, n))) for n in (1, 1000))
     assert few < many
 
 
@@ -71,9 +71,8 @@ def test_the_bound_approaches_the_exact_likelihood_of_a_linear_gaussian_model():
     x = digits(6)
     w = linear.get_weights()[0].astype(np.float64)
     exact = tfd.MultivariateNormalFullCovariance(np.zeros(64), np.eye(64) + w.T @ w)
-    bound = tf.function(lambda x: model.log_likelihood(x, 5000))
     expected = exact.log_prob(x.reshape(6, -1).astype(np.float64) - linear.get_weights()[1])
-    np.testing.assert_allclose(bound(x), expected, atol=0.3)  # Monte Carlo error
+    np.testing.assert_allclose(model.log_likelihood(x, 20_000), expected, atol=0.3)  # Monte Carlo error
 
 
 def test_the_served_score_of_a_row_does_not_depend_on_its_batch():

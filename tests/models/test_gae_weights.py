@@ -87,16 +87,16 @@ def test_corrected_weights_are_unbiased_for_the_exact_likelihood(name):
 
 def test_naive_weights_are_too_high_for_the_exact_likelihood():
     def naive(batch):
-        return reference_gae.path_weights(fits_of(batch), 1, N, naive=True)
+        return LAW.matrix(batch.x, batch.flat(batch.outputs)) - np.log(B * batch.num_draws)
 
-    mean, exact = estimate_over_batches(naive, num_draws=1, repeats=400)
+    mean, exact = estimate_over_batches(naive)
     assert mean > 1.1 * exact
 
 
 def estimate_over_batches(weights_of, num_draws=500, repeats=4):
     """Mean of exp(logp_0) over all batches that hold row 0 and several noises, and the exact P(x_0)."""
     x, means, scales, weight = toy()
-    weight = 2.0 * weight  # a decoder that tells rows apart, so that the own kernel matters
+    weight = 4.0 * weight  # a decoder that tells rows apart, so that the own kernel matters
     rng = np.random.default_rng(2)
     values = []
     for others in itertools.combinations(range(1, N), B - 1):
@@ -133,8 +133,8 @@ def test_the_decoder_gradient_is_the_same_in_both_estimators(name):
 
 def kernel_gradient(name, estimator, num_draws=5000):
     """Gradient of the summed bounds in the means and log variances of the kernels."""
-    x, means, scales, weight = (tf.constant(v) for v in toy(2))
-    log_variances = 2.0 * tf.math.log(scales)
+    x, means, _, weight = (tf.constant(v) for v in toy(2))
+    log_variances = tf.zeros([N, 2])  # equal widths: else the weights of the own codes have heavy tails
     noise = tf.random.stateless_normal([N, num_draws, 2], [1, 2])
     with tf.GradientTape() as tape:
         tape.watch([means, log_variances])
@@ -228,14 +228,14 @@ EACH_LAW = pytest.mark.parametrize(("law", "of_raw", "twin"), LAWS.values(), ids
 def test_paired_likelihoods_equal_the_loop(law, of_raw, twin):
     raw, x = outputs_and_data()
     expected = [[twin(x[i], raw[i, s]) for s in range(S)] for i in range(B)]
-    np.testing.assert_allclose(law.paired(x, of_raw(raw)), expected, rtol=1e-4)
+    np.testing.assert_allclose(law.paired(x, of_raw(raw)), expected, rtol=1e-4, atol=1e-5)
 
 
 @EACH_LAW
 def test_likelihood_matrices_equal_the_loop(law, of_raw, twin):
     raw, x = outputs_and_data()
     expected = [[twin(row, output) for output in raw.reshape(-1, D)] for row in x]
-    np.testing.assert_allclose(law.matrix(x, of_raw(raw.reshape(-1, D))), expected, rtol=1e-4)
+    np.testing.assert_allclose(law.matrix(x, of_raw(raw.reshape(-1, D))), expected, rtol=1e-4, atol=1e-5)
 
 
 @EACH_LAW

@@ -1,5 +1,7 @@
 """Running averages of another network's parameters."""
 
+import math
+
 import keras
 import tensorflow as tf
 
@@ -67,7 +69,7 @@ class ParameterAverage(keras.layers.Layer):
     def _weight(self, count):
         if self.decay is None:
             return 1.0 / count
-        return (1.0 - self.decay) / -tf.math.expm1(count * tf.math.log(self.decay))
+        return (1.0 - self.decay) / -tf.math.expm1(count * math.log(self.decay))
 
     def reset(self, variables):
         """Forgets the history: the averages become the present values of `variables`."""

@@ -198,7 +198,8 @@ class VirtualBatchNormalization(keras.layers.Layer):
 
     def _normalize(self, x, mean, variance):
         scale, offset = tf.cast(self.scale, tf.float32), tf.cast(self.offset, tf.float32)
-        return (x - mean) * (scale * tf.math.rsqrt(variance + self.epsilon)) + offset
+        # sqrt and division round alike at every place of a vector, rsqrt does not: a row keeps its bits
+        return (x - mean) * (scale / tf.sqrt(variance + self.epsilon)) + offset
 
     def compute_output_shape(self, input_shape):
         return input_shape

@@ -121,18 +121,15 @@ class VAE(Autoencoder):
 
         Reference: [burda2016]
         """
-        x = tf.cast(x, tf.float32)
+        x, draws = tf.cast(x, tf.float32), checks.positive_int("num_draws", num_draws)
         posterior, prior = self.posterior_distribution(x), self.prior.distribution()
-        shape = [checks.positive_int("num_draws", num_draws), 1, self.latent_size]
-        noise = seeds.normal(shape, seeds.pair(self.seed, 0, "score"))
+        noise = seeds.normal([draws, 1, self.latent_size], seeds.pair(self.seed, 0, "score"))
         codes = posterior.mean() + posterior.stddev() * noise
-
-        def weight(z):
-            cost = self.reconstruction_cost(x, self.decoder(z, training=False))
-            return prior.log_prob(z) - posterior.log_prob(z) - cost
-
-        weights = tf.map_fn(weight, codes)
-        return tf.reduce_logsumexp(weights, axis=0) - math.log(num_draws)
+        outputs = self.decoder(tf.reshape(codes, [-1, self.latent_size]), training=False)
+        repeated = tf.tile(x, [draws, *[1] * len(self.sample_shape)])
+        cost = tf.reshape(self.reconstruction_cost(repeated, outputs), [draws, -1])
+        weights = prior.log_prob(codes) - posterior.log_prob(codes) - cost
+        return tf.reduce_logsumexp(weights, axis=0) - math.log(draws)
 
     def endpoints(self):
         score = (
