@@ -21,6 +21,13 @@ def parser():
     evaluation = commands.add_parser("evaluate", help="recompute the scores of a run")
     evaluation.add_argument("run_dir", metavar="RUN_DIR")
     evaluation.add_argument("--measure", action="append", help="only this measure; may be repeated")
+    ensemble = commands.add_parser("ensemble", help="test errors of several classifying runs together")
+    ensemble.add_argument("run_dirs", metavar="RUN_DIR", nargs="+")
+    judge = commands.add_parser("judge", help="a person tells samples from data, on a local web page")
+    judge.add_argument("run_dir", metavar="RUN_DIR")
+    judge.add_argument("--num-images", type=int, default=100, help="images shown, half of them real")
+    judge.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
+    judge.add_argument("--seed", type=int, default=0, help="which images, in which order")
     demo = commands.add_parser("demo", help="GMMN on digits from data to served samples, in a few minutes")
     demo.add_argument("--dir", default="demo-output", help="folder of everything the demo writes")
     for command in commands.choices.values():
@@ -110,13 +117,34 @@ def _list(options):
     return "\n".join([*lines, *(f"run: {path}" for path in found)]), {"systems": known, "runs": found}
 
 
+def _ensemble(options):
+    from trainers import classification
+
+    scores = classification.ensemble(options.run_dirs)
+    return classification.report(scores), scores
+
+
+def _judge(options):
+    from trainers import judge
+
+    scores = judge.run(options.run_dir, options.num_images, port=options.port, seed=options.seed)
+    return judge.report(scores), scores
+
+
 def _demo(options):
     from trainers import demo
 
     return demo.run(options.dir)
 
 
-COMMANDS = {"run": _run, "evaluate": _evaluate, "list": _list, "demo": _demo}
+COMMANDS = {
+    "run": _run,
+    "evaluate": _evaluate,
+    "ensemble": _ensemble,
+    "judge": _judge,
+    "list": _list,
+    "demo": _demo,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

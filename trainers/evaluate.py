@@ -7,10 +7,9 @@ import numpy as np
 
 from tfmmd import checks, metrics
 from tfmmd.metrics import features
-from trainers import anchors, lenet, runner, systems
+from trainers import anchors, classification, lenet, runner, systems
 from trainers.run_folder import RunFolder, write_json
 
-EVALUATION_SEED = 20_000_000  # far from the seeds of pictures
 OF_FEATURES = ("kid", "fid", "inception_score", "precision_recall")
 
 
@@ -44,12 +43,19 @@ def of_features(name):
     return measure
 
 
-MEASURES = {"parzen": parzen, **{name: of_features(name) for name in OF_FEATURES}}
+MEASURES = {
+    "parzen": parzen,
+    "test_errors": classification.test_errors,
+    "mode_coverage": classification.mode_coverage,
+    **{name: of_features(name) for name in OF_FEATURES},
+}
 
 
 def samples_of(model, settings, num_samples=None):
     """The model's samples from the seeds of evaluation, as a NumPy array in [0, 1]."""
-    return to_unit_range(model.sample(num_samples or settings.num_samples, seed=EVALUATION_SEED), settings)
+    return to_unit_range(
+        model.sample(num_samples or settings.num_samples, seed=classification.EVALUATION_SEED), settings
+    )
 
 
 def to_unit_range(samples, settings):

@@ -46,8 +46,8 @@ def test_subsets_of_the_whole_sample_equal_all_pairs():
 
 def test_many_subsets_approach_all_pairs():
     full = kernel_inception_distance(REAL[:90], FAKE, estimator="full").mean
-    subsets = kernel_inception_distance(REAL[:90], FAKE, num_subsets=400, subset_size=40)
-    assert abs(subsets.mean - full) < 4 * subsets.standard_deviation / 20
+    subsets = kernel_inception_distance(REAL[:90], FAKE, num_subsets=100, subset_size=40)
+    assert abs(subsets.mean - full) < 4 * subsets.standard_deviation / 10
 
 
 def test_blocks_are_the_mean_over_disjoint_consecutive_blocks():
@@ -66,7 +66,7 @@ def test_the_mean_over_repeats_is_the_closed_form_of_gaussians():
     assert abs(np.mean(values) - truth) < 3.5 * np.std(values) / np.sqrt(200)
 
 
-@pytest.mark.parametrize("n", [20, 100, 400])
+@pytest.mark.parametrize("n", [20, 100])
 def test_equal_distributions_give_zero_at_every_sample_size(n):
     values = [kernel_inception_distance(*gaussians(s, n, n), estimator="full").mean for s in range(100)]
     assert abs(np.mean(values)) < 3 * np.std(values) / 10

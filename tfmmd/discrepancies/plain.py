@@ -41,11 +41,18 @@ def pair_masses(a, b, biased):
 
 
 def slopes(inputs, form):
-    """The gradients of the scalar `form(*inputs)` with respect to all inputs, zeros where there is none."""
-    with tf.GradientTape() as tape:
-        tape.watch(inputs)
-        value = form(*inputs)
-    return tape.gradient(value, inputs, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    """The gradients of the scalar `form(*inputs)` with respect to all inputs, zeros where there is none.
+
+    Found in a graph: no tape records while a forward accumulator turns a backward pass around.
+    """
+
+    def gradients(*inputs):
+        found = tf.gradients(form(*inputs), list(inputs))
+        return [tf.zeros_like(t) if g is None else g for t, g in zip(inputs, found)]
+
+    if tf.executing_eagerly():
+        return tf.function(gradients, autograph=False)(*inputs)
+    return gradients(*(tf.identity(t) for t in inputs))
 
 
 def _kept(k, biased):

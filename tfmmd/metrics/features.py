@@ -103,14 +103,14 @@ def lenet_features(path, *, sha256=None, **kwargs) -> Extractor:
             f"layers {[layer.name for layer in model.layers]}",
             "Train one with `python -m trainers run lenet`, or use Extractor(model).",
         )
-    body = keras.Model(model.inputs, model.get_layer(FEATURES).output)
+    body = keras.Model(model.input, model.get_layer(FEATURES).output)
     return Extractor(body, **{"name": "lenet", **kwargs})
 
 
 def lenet_probabilities(path, *, sha256=None, **kwargs) -> Extractor:
     """The class probabilities of the same LeNet, for the inception score; as `lenet_features`."""
     model = _load(path, sha256)
-    probabilities = keras.Model(model.inputs, keras.layers.Softmax(dtype="float32")(model.outputs[0]))
+    probabilities = keras.Model(model.input, keras.layers.Softmax(dtype="float32")(model.outputs[0]))
     return Extractor(probabilities, **{"name": "lenet probabilities", **kwargs})
 
 
@@ -149,7 +149,7 @@ def prepare(images, image_size=None, value_range=(0, 1)):
         height, width, channels = image_size
         if images.shape[-1] not in (1, channels):
             checks.fail(
-                f"Images must have 1 or {channels} channels.",
+                f"Images must have {channels} channel{'s or 1' if channels > 1 else ''}.",
                 f"images.shape={checks.shape_of(images)}",
                 "Convert them to grey or colour first.",
             )

@@ -94,9 +94,9 @@ class FrechetInceptionDistance(keras.metrics.Metric):
 
     def estimate(self) -> FIDEstimate:
         """The result with the numbers of rows."""
+        value = _of_state(*(np.asarray(v) for v in self.variables))
         n, m = int(self.real_count), int(self.fake_count)
         _warn_few_rows(min(n, m), self.num_features)
-        value = _of_state(*(np.asarray(v) for v in self.variables))
         return FIDEstimate(value, np.nan, n, m, self.num_features)
 
     def get_config(self):
