@@ -10,6 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from tfmmd.callbacks import Evaluate
 from tfmmd.metrics import HeldOut
+from tfmmd.metrics.features import Extractor
 
 RNG = np.random.RandomState(19)
 TEST, VALIDATION = np.float32(RNG.rand(2, 40, 4))
@@ -101,6 +102,13 @@ def test_features_of_the_test_data_are_computed_once():
     fit(callback, epochs=2)
     assert calls.count(40) == 1 and calls.count(50) == 4
     assert {"fid", "precision_recall_precision"} <= set(fit(callback, epochs=1).history)
+
+
+def test_the_record_names_the_extractor():
+    extractor = Extractor(lambda images: images, name="identity")
+    callback = Evaluate("fid", HeldOut(TEST, extractor=extractor), num_samples=50, verbose=0)
+    fit(callback, epochs=1)
+    assert callback.history[0]["fid"]["extractor"] == "identity"
 
 
 def test_a_measure_of_your_own_is_a_function():

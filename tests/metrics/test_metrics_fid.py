@@ -113,4 +113,4 @@ def test_the_streaming_distance_equals_the_pure_function(rows):
 
 def test_the_printed_distance_names_rows_and_features():
     text = str(frechet_inception_distance(REAL, FAKE))
-    assert text.startswith("FID (200 real, 150 fake rows, 8 features): ")
+    assert text.startswith("FID (200 real, 150 fake rows, 8 features; compare at equal numbers): ")

@@ -82,7 +82,7 @@ def test_responsibilities_sum_to_one(name):
 @pytest.mark.parametrize("name", ["path", "aggregate"])
 def test_corrected_weights_are_unbiased_for_the_exact_likelihood(name):
     mean, exact = estimate_over_batches(lambda batch: log_weights(name, batch))
-    np.testing.assert_allclose(mean, exact, rtol=0.02)
+    np.testing.assert_allclose(mean, exact, rtol=0.01)
 
 
 def test_naive_weights_are_too_high_for_the_exact_likelihood():
@@ -90,20 +90,19 @@ def test_naive_weights_are_too_high_for_the_exact_likelihood():
         return LAW.matrix(batch.x, batch.flat(batch.outputs)) - np.log(B * batch.num_draws)
 
     mean, exact = estimate_over_batches(naive)
-    assert mean > 1.1 * exact
+    assert mean > 1.02 * exact
 
 
-def estimate_over_batches(weights_of, num_draws=500, repeats=4):
-    """Mean of exp(logp_0) over all batches that hold row 0 and several noises, and the exact P(x_0)."""
+def estimate_over_batches(weights_of, num_draws=2000):
+    """Mean of exp(logp_0) over all batches that hold row 0, and the exact P(x_0)."""
     x, means, scales, weight = toy()
     weight = 4.0 * weight  # a decoder that tells rows apart, so that the own kernel matters
     rng = np.random.default_rng(2)
     values = []
     for others in itertools.combinations(range(1, N), B - 1):
-        for _ in range(repeats):
-            noise = rng.normal(size=(B, num_draws, 1)).astype(np.float32)
-            batch = batch_of([0, *others], noise, x, means, scales, weight)
-            values.append(np.exp(reference_gae.logsumexp(np.asarray(weights_of(batch))[0])))
+        noise = rng.normal(size=(B, num_draws, 1)).astype(np.float32)
+        batch = batch_of([0, *others], noise, x, means, scales, weight)
+        values.append(np.exp(reference_gae.logsumexp(np.asarray(weights_of(batch))[0])))
     exact = reference_gae.quadrature(
         lambda z: reference_gae.log_bernoulli(x[0], z * weight[0]), means, scales, num_points=401
     )

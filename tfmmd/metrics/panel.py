@@ -59,7 +59,20 @@ def _parzen(samples, held_out):
 
 
 def _of_features(measure):
-    return lambda samples, held_out: measure(held_out.test_features, held_out.features(samples))
+    def of_samples(samples, held_out):
+        record = measure(held_out.test_features, held_out.features(samples))
+        return _named(record, held_out.extractor)
+
+    return of_samples
+
+
+def _inception_score(samples, held_out):
+    return _named(inception_score(held_out.probabilities(samples)), held_out.classifier)
+
+
+def _named(record, extractor):
+    """The record with the name of the extractor that it depends on."""
+    return dataclasses.replace(record, extractor=getattr(extractor, "name", ""))
 
 
 MEASURES = {
@@ -67,7 +80,7 @@ MEASURES = {
     "kid": _of_features(kernel_inception_distance),
     "fid": _of_features(frechet_inception_distance),
     "precision_recall": _of_features(precision_recall),
-    "inception_score": lambda samples, held_out: inception_score(held_out.probabilities(samples)),
+    "inception_score": _inception_score,
     "sharpness": lambda samples, held_out: sharpness(samples),
 }
 

@@ -3,6 +3,8 @@
 import dataclasses
 import math
 
+_SAME_NUMBERS = "compare at equal numbers"
+
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
@@ -50,6 +52,7 @@ class KIDEstimate(Estimate):
     subset_size: int
     num_real: int
     num_fake: int
+    extractor: str = ""
 
     def __str__(self):
         value = f"{self.mean:.6f} +- {self.standard_error:.6f}"
@@ -57,7 +60,8 @@ class KIDEstimate(Estimate):
         if self.estimator != "full":
             how = f"{self.num_subsets} {self.estimator} of {self.subset_size}"
             spread = f" (spread {self.standard_deviation:.6f})"
-        return f"KID ({self.num_real} real, {self.num_fake} fake rows, {how}): {value}{spread}"
+        size = f"{_of(self.extractor)}{self.num_real} real, {self.num_fake} fake rows, {how}"
+        return f"KID ({size}): {value}{spread}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,11 +74,12 @@ class FIDEstimate(Estimate):
     num_real: int
     num_fake: int
     num_features: int
+    extractor: str = ""
 
     def __str__(self):
         error = f" +- {self.standard_error:.4g}" if math.isfinite(self.standard_error) else ""
         size = f"{self.num_real} real, {self.num_fake} fake rows, {self.num_features} features"
-        return f"FID ({size}): {self.mean:.4f}{error}"
+        return f"FID ({_of(self.extractor)}{size}; {_SAME_NUMBERS}): {self.mean:.4f}{error}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,9 +93,11 @@ class InceptionScoreEstimate(Estimate):
     num_splits: int
     num_samples: int
     num_classes: int
+    extractor: str = ""
 
     def __str__(self):
         size = f"{self.num_samples} samples, {self.num_splits} splits, {self.num_classes} classes"
+        size = f"{_of(self.extractor)}{size}; {_SAME_NUMBERS}"
         return f"Inception score ({size}): {self.mean:.4f} +- {self.standard_deviation:.4f}"
 
 
@@ -108,11 +115,12 @@ class PrecisionRecallEstimate:
     k: int
     num_real: int
     num_fake: int
+    extractor: str = ""
 
     to_dict = Estimate.to_dict
 
     def __str__(self):
-        size = f"k={self.k}, {self.num_real} real, {self.num_fake} fake rows"
+        size = f"{_of(self.extractor)}k={self.k}, {self.num_real} real, {self.num_fake} fake rows"
         precision = f"{self.precision:.4f} +- {self.precision_standard_error:.4f}"
         return f"Precision {precision}, recall {self.recall:.4f} +- {self.recall_standard_error:.4f} ({size})"
 
@@ -155,6 +163,10 @@ class LikelihoodEstimate(Estimate):
         value = f"{self.mean:.2f} +- {self.standard_error:.2f} nats"
         gain = "" if math.isnan(self.half_mean) else f", {self.gain:+.2f} by the second half of the draws"
         return f"Log-likelihood ({self.num_draws} {self.method} draws): {value}{gain}"
+
+
+def _of(extractor):
+    return f"{extractor}, " if extractor else ""
 
 
 def _plain(value):

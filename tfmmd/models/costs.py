@@ -49,7 +49,7 @@ class GaussianCost:
         self.scale = checks.positive_number("scale", scale)
 
     def __call__(self, x, y):
-        size = x.shape[1:].num_elements()
+        size = math.prod(x.shape[1:])
         return squared(x, y) / (2 * self.scale**2) + 0.5 * size * math.log(2 * math.pi * self.scale**2)
 
     def get_config(self):
