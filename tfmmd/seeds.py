@@ -143,3 +143,8 @@ def _philox(words, keys):
             product0 & _LOW,
         ]
     return words
+
+
+def generator(seed, role):
+    """A NumPy generator for draws on the host, from an int seed and the name of the draw."""
+    return np.random.default_rng([int(seed) % 2**64, role_number(role)])

@@ -48,7 +48,8 @@ RECIPE = Recipe(
     },
     presets={
         "paper": {},
-        "quick": {
+        "quick": {  # ours
+            "kl_weight": 2.5,  # narrower codes sample better: 308 nats Parzen against 279 with 1; not a bound
             "hidden": (500, 500),
             "activation": "relu",
             "latent_size": 10,
@@ -56,9 +57,9 @@ RECIPE = Recipe(
             "optimizer": "adam",
             "learning_rate": 1e-3,
             "schedule": "cosine",
-            "steps": 8_000,
+            "steps": 5_500,
         },
     },
-    special={("digits", "quick"): {"steps": 2_000, "batch_size": 100, "num_samples": 1297}},
+    special={("digits", "quick"): {"steps": 3_000, "batch_size": 100, "num_samples": 1297}},
     tunable={"learning_rate": (1e-4, 1e-2, "log"), "kl_weight": (0.25, 4.0, "log")},
 )

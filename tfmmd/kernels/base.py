@@ -8,9 +8,8 @@ import keras
 import tensorflow as tf
 
 from tfmmd import checks
+from tfmmd.registry import register
 from tfmmd.kernels.pairs import Pairs, all_pairs, as_samples, matching_pairs
-
-register = keras.saving.register_keras_serializable(package="tfmmd")
 
 
 class Kernel(abc.ABC):

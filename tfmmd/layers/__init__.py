@@ -3,6 +3,7 @@
 from tfmmd.layers.initialization import initialize
 from tfmmd.layers.maxout import Maxout
 from tfmmd.layers.minibatch_discrimination import MinibatchDiscrimination
+from tfmmd.layers.mmd_regularizer import MMDRegularizer
 from tfmmd.layers.noise import Dropout, GaussianNoise
 from tfmmd.layers.parameter_average import ParameterAverage
 from tfmmd.layers.virtual_batch_normalization import DropReference, ReferenceBatch, VirtualBatchNormalization
@@ -13,6 +14,7 @@ __all__ = [
     "Dropout",
     "GaussianNoise",
     "Maxout",
+    "MMDRegularizer",
     "MinibatchDiscrimination",
     "ParameterAverage",
     "ReferenceBatch",

@@ -55,6 +55,10 @@ class GaussianCost:
     def get_config(self):
         return {"scale": self.scale}
 
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
 
 COSTS = {"squared": squared, "absolute": absolute, "root": root, "cross_entropy": cross_entropy}
 UNIT_INTERVAL = ("cross_entropy",)  # costs that need data in [0, 1]

@@ -1,0 +1,62 @@
+"""MMD between two activations as a part of any model's loss."""
+
+import keras
+import tensorflow as tf
+
+from tfmmd import checks, distribute
+from tfmmd.discrepancies import mmd2
+from tfmmd.kernels import Gaussian, deserialize, serialize
+from tfmmd.registry import register
+
+
+@register
+class MMDRegularizer(keras.layers.Layer):
+    """Adds weight * mmd2(x, y, kernel) of two activations to the loss and passes both on.
+
+    For domain adaptation, for codes that shall follow a prior, for fair representations. The discrepancy is
+    that of the global batch: under a strategy all replicas' rows are gathered, and the share that each
+    replica's gradient takes is left to Keras, which divides added losses by the number of replicas.
+
+    Args:
+        kernel: A `tfmmd.kernels.Kernel`; None is a Gaussian of bandwidth 1.
+        weight: Factor of zero or more.
+        estimator: `"unbiased"` or `"biased"`, as in `tfmmd.discrepancies.mmd2`.
+
+    Call with a pair of tensors `[b, ...]` and `[c, ...]`, whose trailing axes are flattened.
+
+    Example:
+        `source, target = MMDRegularizer(kernels.Gaussian((1.0, 2.0)), weight=0.1)([source, target])`
+
+    Reference: [gretton2012]
+    """
+
+    def __init__(self, kernel=None, weight=1.0, estimator="unbiased", **kwargs):
+        super().__init__(**kwargs)
+        self.kernel = kernel or Gaussian()
+        self.weight = checks.non_negative("weight", weight)
+        self.estimator = checks.one_of("estimator", estimator, ("unbiased", "biased"))
+
+    def build(self, input_shape):
+        if not (isinstance(input_shape, (list, tuple)) and len(input_shape) == 2):
+            checks.fail(
+                "`MMDRegularizer` is called with a pair of tensors.",
+                f"shapes {input_shape}",
+                "Call it as layer([x, y]).",
+            )
+        super().build(input_shape)
+
+    def call(self, inputs):
+        x, y = (distribute.gather(tf.reshape(t, [tf.shape(t)[0], -1])) for t in inputs)
+        self.add_loss(self.weight * mmd2(x, y, self.kernel, estimator=self.estimator))
+        return list(inputs)
+
+    def compute_output_shape(self, input_shape):
+        return list(input_shape)
+
+    def get_config(self):
+        own = {"kernel": serialize(self.kernel), "weight": self.weight, "estimator": self.estimator}
+        return {**super().get_config(), **own}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**{**config, "kernel": deserialize(config["kernel"])})
