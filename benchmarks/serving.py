@@ -7,6 +7,7 @@ Also timed: what the noise of 256 seeds costs beside one `decode` of 256 codes, 
 
 import argparse
 import concurrent.futures
+import gc
 import json
 import multiprocessing
 import os
@@ -196,7 +197,12 @@ def machine():
     """What the numbers were measured on."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return {"cpu": names[0], "cores": len(names), "python": platform.python_version()}
+    return {
+        "cpu": names[0],
+        "cores": len(names),
+        "python": platform.python_version(),
+        "load_average_before": round(os.getloadavg()[0], 1),
+    }
 
 
 def measure(arguments):
@@ -204,6 +210,7 @@ def measure(arguments):
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "models"
         version = write_model(folder)
+        gc.collect(), gc.freeze()  # JSON makes many small lists: collections that walk TensorFlow would stall
         records = [noise(version, arguments.rounds)]
         records.append(reloads(Path(shutil.copytree(folder, Path(name) / "reloads")), arguments.reloads))
         process = ServerProcess(folder)
@@ -226,7 +233,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=100, help="of sample and decode in turns")
     parser.add_argument("--output", type=Path, default=RESULTS)
     arguments = parser.parse_args()
-    results = {"machine": machine(), "records": measure(arguments)}
+    facts = machine()
+    results = {"machine": facts, "records": measure(arguments)}
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(json.dumps(results, indent=2) + "\n")
     print(json.dumps(results, indent=2))

@@ -1,6 +1,7 @@
 """Starts TensorFlow Serving where it is installed, else the stand-in, and says which one runs."""
 
 import contextlib
+import gc
 import json
 import logging
 import shutil
@@ -72,6 +73,7 @@ def _serve_official(binary, models_dir, grpc_port, rest_port, as_json):
 
 def _serve_stand_in(models_dir, host, grpc_port, rest_port, as_json):
     stop = threading.Event()
+    gc.freeze()  # imported modules: a collection that walks them stalls a request for long
     with _on_signal(stop.set):
         with server.running(models_dir, host=host, grpc_port=grpc_port, rest_port=rest_port) as handle:
             _say(as_json, "stand-in", handle.grpc_address, handle.rest_address)

@@ -51,6 +51,10 @@ class Prior:
         """The TFP distribution of a code `[k]`."""
         raise NotImplementedError
 
+    def log_prob(self, codes):
+        """log P(z) `[m]` of codes `[m, k]`."""
+        return self.distribution().log_prob(codes)
+
     def get_config(self):
         return {"size": self.size}
 

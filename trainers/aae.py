@@ -1,7 +1,7 @@
 """AAE recipe."""
 
 from tfmmd import models, networks
-from trainers.autoencoders import encoder_and_decoder, make_optimizer, make_prior
+from trainers.autoencoders import MEASURES, encoder_and_decoder, make_optimizer, make_prior, pictures
 from trainers.recipe import Recipe
 
 
@@ -35,6 +35,8 @@ RECIPE = Recipe(
     reference="makhzani2015",
     build=build,
     compile=compile_model,
+    callbacks=pictures,
+    measures=MEASURES,
     settings={  # Makhzani et al. 2015, appendix on likelihoods, unless marked "ours"
         "network": "dense",
         "hidden": (1000, 1000),

@@ -2,11 +2,13 @@
 
 import keras
 
-from tfmmd import checks, networks, priors
+from tfmmd import callbacks, checks, networks, priors
 from trainers import schedules
 
 NETWORKS = ("dense", "wae-small", "wae-conv")
 PRIORS = {"normal": priors.Normal, "uniform": priors.Uniform, "sphere": priors.Sphere}
+MEASURES = ("parzen", "fid", "kid", "reconstruction", "latent_mmd2")
+MAPPED_ROWS = 2000  # codes drawn in the latent map
 ACTIVATIONS = {(0.0, 1.0): "sigmoid", (-1.0, 1.0): "tanh"}
 
 
@@ -78,3 +80,25 @@ def make_optimizer(settings, name="learning_rate", steps=None, **kwargs):
     return keras.optimizers.get(
         {"class_name": settings.get("optimizer", "adam"), "config": {"learning_rate": rate, **kwargs}}
     )
+
+
+def pictures(settings, data):
+    """Pictures of an auto-encoder on held-out images: a recipe's `callbacks`."""
+    if len(data.sample_shape) != 3:
+        return []
+    x, labels = held_out(data)
+    shared = {"value_range": settings.value_range}
+    return [
+        callbacks.Reconstructions(x[:32], **shared),
+        callbacks.Interpolations(x[32:40], x[40:48], **shared),
+        callbacks.LatentMap(x[:MAPPED_ROWS], None if labels is None else labels[:MAPPED_ROWS]),
+        callbacks.NearestNeighbours(data.train, **shared),
+    ]
+
+
+def held_out(data):
+    """Validation images with their labels, None for sets without labels."""
+    try:
+        return data.load("validation", with_labels=True)
+    except ValueError:
+        return data.validation, None

@@ -7,7 +7,7 @@ import numpy as np
 
 from tfmmd import checks, metrics
 from tfmmd.metrics import features
-from trainers import anchors, classification, lenet, runner, systems
+from trainers import anchors, classification, lenet, measures_autoencoder, runner, systems
 from trainers.run_folder import RunFolder, write_json
 
 OF_FEATURES = ("kid", "fid", "inception_score", "precision_recall")
@@ -47,6 +47,8 @@ MEASURES = {
     "parzen": parzen,
     "test_errors": classification.test_errors,
     "mode_coverage": classification.mode_coverage,
+    "latent_mmd2": measures_autoencoder.latent_mmd2,
+    "reconstruction": measures_autoencoder.reconstruction,
     **{name: of_features(name) for name in OF_FEATURES},
 }
 

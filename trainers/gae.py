@@ -1,5 +1,6 @@
 """GAE recipe: one to four hidden layers, grey images for the kernel density score, bits for the likelihood."""
 
+from tfmmd import callbacks as watchers
 from tfmmd import models, networks
 from trainers.recipe import Recipe
 from trainers.schedules import make_optimizer
@@ -33,8 +34,20 @@ def compile_model(model, settings):
 
 
 def callbacks(settings, data):
-    """The codes of the training rows, stored at every report."""
-    return [models.KeepCodes(data.train)]
+    """The codes of the training rows, stored at every report, and pictures of the test codes."""
+    x, labels = labelled(data)
+    pictures = [watchers.LatentMap(x, labels)]
+    if settings.latent_size == 2:
+        pictures.append(watchers.LatentDensity(x))
+    return [models.KeepCodes(data.train), *pictures]
+
+
+def labelled(data):
+    """Test rows and their classes; None where the data have none."""
+    try:
+        return data.load("test", with_labels=True)
+    except ValueError:
+        return data.test, None
 
 
 def grey(layers, lambda_):

@@ -4,6 +4,7 @@ import keras
 
 from tfmmd import kernels, models, networks, optimizers, priors
 from trainers import gmmn
+from trainers.autoencoders import pictures
 from trainers.recipe import Recipe
 
 
@@ -66,6 +67,8 @@ RECIPE = Recipe(
     reference="li2015",
     build=build,
     compile=gmmn.compile_model,
+    callbacks=pictures,
+    measures=("parzen", "fid", "kid", "reconstruction"),
     prepare=prepare,
     settings={  # yujiali/gmmn train.py for MNIST unless marked "ours"
         "autoencoder_hidden": (1024,),

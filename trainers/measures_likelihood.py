@@ -68,7 +68,9 @@ def many_samples_parzen(model, run_data, settings):
     number of samples, whatever the model.
     """
     num_samples = settings.get("many_samples", MANY_SAMPLES)
-    estimate = streaming_parzen(sample_blocks(model, num_samples, settings), run_data.test, run_data.validation)
+    estimate = streaming_parzen(
+        sample_blocks(model, num_samples, settings), run_data.test, run_data.validation
+    )
     return {f"parzen, {num_samples} samples": estimate.to_dict()}
 
 
@@ -124,7 +126,9 @@ def prior_draws(model, seed):
         rounds = range(first // n, (first + number - 1) // n + 1)
         orders = [model.prior.stratified_components(n, seeds.pair(seed, r, "round")) for r in rounds]
         components = tf.concat(orders, axis=0)[first % n :][:number]
-        return model.prior.place(components, seeds.normal([number, model.latent_size], seeds.pair(seed, first, "codes")))
+        return model.prior.place(
+            components, seeds.normal([number, model.latent_size], seeds.pair(seed, first, "codes"))
+        )
 
     return draw
 
@@ -140,4 +144,6 @@ def _log_weights(model, x, proposal, num_draws):
     if isinstance(model, models.GAE):
         return mixture_likelihood.log_weights(model, x, num_draws, proposal=proposal).numpy()
     law, x = likelihoods.Bernoulli(model.logits), tf.cast(x, tf.float32)
-    return mixture_likelihood.weigh(model, law, x, *mixture_likelihood.from_posterior(model, x, num_draws)).numpy()
+    return mixture_likelihood.weigh(
+        model, law, x, *mixture_likelihood.from_posterior(model, x, num_draws)
+    ).numpy()

@@ -100,6 +100,8 @@ def build(recipe, settings, run_data):
 def train(recipe, model, settings, run_data, folder, chief=True):
     """Fits the model from its last checkpoint, or from step 0, to the end; the chief alone writes."""
     extra = recipe.callbacks(settings, run_data)
+    for picture in (callback for callback in extra if chief and hasattr(callback, "write_to")):
+        picture.write_to(folder.logs, folder.path)
     stateful = [callback for callback in extra if hasattr(callback, "state")]
     resume = callbacks.Resume(folder.checkpoints, settings.checkpoint_every, stateful, write=chief)
     start = resume.restore(model)

@@ -1,7 +1,7 @@
 """VAE recipe."""
 
 from tfmmd import models, priors
-from trainers.autoencoders import encoder_and_decoder
+from trainers.autoencoders import MEASURES, encoder_and_decoder, pictures
 from trainers.recipe import Recipe
 from trainers.schedules import make_optimizer
 
@@ -30,6 +30,8 @@ RECIPE = Recipe(
     reference="kingma2013",
     build=build,
     compile=compile_model,
+    callbacks=pictures,
+    measures=MEASURES,
     settings={  # Kingma, Welling 2013, section 5, unless marked "ours"
         "network": "dense",
         "hidden": (500,),

@@ -1,7 +1,7 @@
 """WAE-MMD recipe."""
 
 from tfmmd import models
-from trainers.autoencoders import encoder_and_decoder, make_optimizer, make_prior
+from trainers.autoencoders import MEASURES, encoder_and_decoder, make_optimizer, make_prior, pictures
 from trainers.recipe import Recipe
 from trainers.wae_settings import CELEB_A, DIGITS, QUICK, SETTINGS, SMALL
 
@@ -34,6 +34,8 @@ RECIPE = Recipe(
     reference="tolstikhin2018",
     build=build,
     compile=compile_model,
+    callbacks=pictures,
+    measures=MEASURES,
     settings=SETTINGS,
     datasets={"celeb_a": {**CELEB_A, "latent_weight": 100.0}, "digits": SMALL},
     presets={"paper": {}, "quick": QUICK},

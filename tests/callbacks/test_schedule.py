@@ -56,6 +56,17 @@ def test_statistic_is_the_difference_of_two_unbiased_mmds():
     np.testing.assert_allclose(statistic, expected, rtol=1e-4)
 
 
+@pytest.mark.parametrize("floor", [0.0, 1e-5])
+def test_p_value_is_that_of_the_relative_test(floor):
+    callback = scheduler(variance_floor=floor)
+    new, old = np.random.default_rng(1).normal(0.2, 0.1, size=(2, ROWS, 64)).astype(np.float32)
+    expected = discrepancies.relative_test(
+        callback.real, new, old, kernels.Polynomial(), variance_floor=floor
+    )
+    value = callback.p_value(callback.sums(new), callback.sums(old))
+    np.testing.assert_allclose(value, expected.p_value, rtol=1e-6)
+
+
 def test_variance_is_that_of_repeated_draws():
     rng = np.random.default_rng(2)
     kernel, rows, statistics, variances = kernels.Gaussian((1.0,)), 60, [], []

@@ -32,7 +32,8 @@ def main(out, num_devices, num_steps, *names):
 def run(name, strategy, num_steps):
     """Losses of every step and the final weights of one system."""
     system = SYSTEMS[name]
-    data = tf.data.Dataset.from_tensor_slices(digits(64)).repeat().batch(system.batch_size)
+    rows = (digits(64), *system.labels()) if system.labelled else digits(64)
+    data = tf.data.Dataset.from_tensor_slices(rows).repeat().batch(system.batch_size, drop_remainder=True)
     with strategy.scope() if strategy else contextlib.nullcontext():
         keras.utils.set_random_seed(0)
         model = system.build()

@@ -45,7 +45,7 @@ def test_smoothing_raises_the_critics_target():
 @pytest.mark.parametrize("norm", ["l1", "l2"])
 def test_feature_matching_compares_the_named_layer(norm):
     model = make(feature_layer="features", norm=norm)
-    features = keras.Model(model.critic.inputs, model.critic.get_layer("features").output)
+    features = keras.Model(model.critic.input, model.critic.get_layer("features").output)
     fake = model.fakes(16, 0, "latent", False)[0]
     expected = twin.feature_matching(features(digits(16)).numpy(), features(fake).numpy(), norm)
     np.testing.assert_allclose(costs(model)["generator_loss"], expected, rtol=1e-4)

@@ -2,6 +2,8 @@
 
 from tfmmd.callbacks.collapse import CollapseAlarm
 from tfmmd.callbacks.evaluation import Evaluate
+from tfmmd.callbacks.latent_pictures import LatentDensity
+from tfmmd.callbacks.pictures import Interpolations, LatentMap, NearestNeighbours, Reconstructions
 from tfmmd.callbacks.resume import Resume
 from tfmmd.callbacks.schedule import KIDLearningRate
 from tfmmd.callbacks.watch import DivergedError, DivergenceGuard, SampleGrid
@@ -11,7 +13,12 @@ __all__ = [
     "DivergedError",
     "DivergenceGuard",
     "Evaluate",
+    "Interpolations",
     "KIDLearningRate",
+    "LatentDensity",
+    "LatentMap",
+    "NearestNeighbours",
+    "Reconstructions",
     "Resume",
     "SampleGrid",
 ]

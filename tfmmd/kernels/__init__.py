@@ -5,9 +5,10 @@ Every kernel is called on two samples, `k(x, y)` with `x` `[n, d]` and `y` `[m, 
 """
 
 from tfmmd.kernels.bandwidth import Saturation, geometric_bandwidths, median_bandwidth, saturation
-from tfmmd.kernels.base import Kernel, Pairs, PairwiseKernel, Slopes, deserialize, serialize
+from tfmmd.kernels.base import Kernel, PairwiseKernel, Slopes, deserialize, serialize
 from tfmmd.kernels.compose import OnFeatures, Product, Scaled, Sum
 from tfmmd.kernels.dot import DotKernel, Linear, Polynomial
+from tfmmd.kernels.pairs import Pairs
 from tfmmd.kernels.radial import (
     Energy,
     Gaussian,

@@ -8,8 +8,7 @@ import keras
 import tensorflow as tf
 
 from tfmmd import checks
-from tfmmd.registry import register
-from tfmmd.kernels.pairs import Pairs, all_pairs, as_samples, matching_pairs
+from tfmmd.kernels.pairs import all_pairs, as_samples, matching_pairs
 
 
 class Kernel(abc.ABC):
@@ -103,12 +102,12 @@ class PairwiseKernel(Kernel):
         """The kernel of `Pairs` with its derivatives, entry by entry: `Slopes`."""
 
     def between(self, x, y, *, same=False):
-        return self.of_pairs(
-            all_pairs(x, y, distance=self.uses_distance, product=self.uses_product, same=same)
-        )
+        wanted = {"distance": self.uses_distance, "product": self.uses_product}
+        return self.of_pairs(all_pairs(x, y, **wanted, same=same))
 
     def matching(self, x, y):
-        return self.of_pairs(matching_pairs(x, y))
+        wanted = {"distance": self.uses_distance, "product": self.uses_product}
+        return self.of_pairs(matching_pairs(x, y, **wanted))
 
 
 def elementwise_slope(function, argument):
@@ -156,6 +155,3 @@ def _names(cls):
         if sub.__module__.startswith("tfmmd.") and not (sub.__abstractmethods__ or sub.__name__[0] == "_"):
             yield sub.__name__
         yield from _names(sub)
-
-
-__all__ = ["Kernel", "PairwiseKernel", "Pairs", "Slopes", "deserialize", "elementwise_slope", "serialize"]

@@ -6,8 +6,9 @@ import keras
 import tensorflow as tf
 
 from tfmmd import checks
-from tfmmd.kernels.base import Kernel, Slopes, deserialize, register, serialize
+from tfmmd.kernels.base import Kernel, Slopes, deserialize, serialize
 from tfmmd.kernels.pairs import all_pairs
+from tfmmd.registry import register
 
 
 class _Composite(Kernel):

@@ -5,7 +5,8 @@ import abc
 import tensorflow as tf
 
 from tfmmd import checks
-from tfmmd.kernels.base import PairwiseKernel, Slopes, elementwise_slope, register
+from tfmmd.kernels.base import PairwiseKernel, Slopes, elementwise_slope
+from tfmmd.registry import register
 
 
 class DotKernel(PairwiseKernel):

@@ -41,7 +41,7 @@ def num_features(x):
     return x.shape[-1] if x.shape[-1] is not None else tf.shape(x)[-1]
 
 
-def all_pairs(x, y, *, distance=True, product=True, same=False):
+def all_pairs(x, y, *, distance, product, same=False):
     """`Pairs` `[..., n, m]` of all rows of `x` `[..., n, d]` with all rows of `y` `[..., m, d]`.
 
     Args:
@@ -51,15 +51,15 @@ def all_pairs(x, y, *, distance=True, product=True, same=False):
         same: Whether `x` and `y` are one sample: the diagonal of its distances is then exactly 0.
     """
     d2 = squared_distances(x, y, same=same) if distance else None
-    dtype = x.dtype if distance else tf.float64
-    dot = tf.matmul(tf.cast(x, dtype), tf.cast(y, dtype), transpose_b=True) if product else None
-    return Pairs(d2, dot, num_features(x))
+    x, y = (s if distance else tf.cast(s, tf.float64) for s in (x, y))
+    return Pairs(d2, tf.matmul(x, y, transpose_b=True) if product else None, num_features(x))
 
 
-def matching_pairs(x, y):
-    """`Pairs` `[n]` of row i of `x` `[n, d]` with row i of `y` `[n, d]`."""
-    d2 = tf.reduce_sum(tf.square(x - y), axis=-1)
-    return Pairs(d2, tf.reduce_sum(x * y, axis=-1), num_features(x))
+def matching_pairs(x, y, *, distance, product):
+    """`Pairs` `[n]` of row i of `x` `[n, d]` with row i of `y` `[n, d]`; arguments as in `all_pairs`."""
+    d2 = tf.reduce_sum(tf.square(x - y), axis=-1) if distance else None
+    x, y = (s if distance else tf.cast(s, tf.float64) for s in (x, y))
+    return Pairs(d2, tf.reduce_sum(x * y, axis=-1) if product else None, num_features(x))
 
 
 def squared_distances(x, y, *, same=False):

@@ -6,8 +6,9 @@ import math
 import tensorflow as tf
 
 from tfmmd import checks
-from tfmmd.kernels.base import PairwiseKernel, Slopes, elementwise_slope, register
+from tfmmd.kernels.base import PairwiseKernel, Slopes, elementwise_slope
 from tfmmd.kernels.pairs import safe_root
+from tfmmd.registry import register
 
 
 class RadialKernel(PairwiseKernel):

@@ -45,7 +45,7 @@ def features_of(network, layer_name):
     """
     names = [layer.name for layer in network.layers]
     output = network.get_layer(checks.one_of("feature_layer", layer_name, names)).output
-    until = keras.Model(network.inputs, keras.layers.Flatten(dtype="float32")(output))
+    until = keras.Model(network.inputs[0], keras.layers.Flatten(dtype="float32")(output))
     return lambda x, training: until(x, training=training)  # behind a function: Keras must not track it twice
 
 

@@ -36,15 +36,20 @@ def log_weights(model, x, num_draws, *, proposal="posterior"):
     """
     draw = PROPOSALS[checks.one_of("proposal", proposal, PROPOSALS)]
     codes, log_density = draw(model, x, checks.positive_int("num_draws", num_draws))
+    return weigh(model, model.law, x, codes, log_density)
+
+
+def weigh(model, law, x, codes, log_density):
+    """`log_weights` of given codes `[s, b, k]` with log density r `[s, b]`; any model with a decoder and prior."""
     rows = flatten(tf.cast(x, tf.float32))
 
     def fit(z):
         outputs = flatten(model.decoder(z, training=False))
-        return model.law.paired(rows, outputs[:, None])[:, 0]
+        return law.paired(rows, outputs[:, None])[:, 0]
 
     fits = tf.map_fn(fit, codes, parallel_iterations=1)
-    log_prior = tf.reshape(model.prior.log_prob(tf.reshape(codes, [-1, model.latent_size])), [num_draws, -1])
-    return fits + log_prior - log_density
+    log_prior = model.prior.log_prob(tf.reshape(codes, [-1, model.latent_size]))
+    return fits + tf.reshape(log_prior, tf.shape(fits)) - log_density
 
 
 def from_posterior(model, x, num_draws):

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfmmd import checks, layers, objectives
+from tfmmd import checks, distribute, layers, objectives
 from tfmmd.data import semi_supervised_batches
 from tfmmd.models import players, signatures
 from tfmmd.models.base import GenerativeModel
@@ -271,9 +271,11 @@ class SemiSupervisedGAN(GeneratorModel):
     def test_step(self, data):
         x, y = check_pair(data)
         logits = self.logits(self.unpack(x))
-        cost = self.objective.labelled_cost(logits, y)
-        logs = self.track({"labelled_loss": cost, "accuracy": accuracy(logits, y)})
-        return {name: logs[name] for name in ("accuracy", "labelled_loss")}
+        costs = {"accuracy": accuracy(logits, y), "labelled_loss": self.objective.labelled_cost(logits, y)}
+        trackers, rows = {t.name: t for t in self.trackers}, distribute.global_rows(logits)
+        for name, cost in costs.items():
+            trackers[name].update_state(cost, sample_weight=rows)  # a last, smaller batch counts for less
+        return {name: trackers[name].result() for name in costs}
 
     def endpoints(self):
         data = [signatures.spec("x", self.sample_shape)]
