@@ -47,7 +47,7 @@ def torchmetrics_fid(arrays):
 
     def run():
         metric.reset()
-        metric._update_count = 1  # the sums are added by hand
+        metric._update_count, metric.orig_dtype = 1, torch.float32  # the sums are added by hand
         for start in range(0, len(real), 1000):
             add(metric, real[start : start + 1000], "real")
             add(metric, fake[start : start + 1000], "fake")

@@ -21,6 +21,7 @@ _MODEL = r"/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<version>\d+)|/labels/(?P<
 _PREDICT = re.compile(_MODEL + r":(?P<method>predict|classify|regress)")
 _STATUS = re.compile(_MODEL + r"(?P<metadata>/metadata)?")
 _LARGEST_VERSION = 2**63 - 1
+_DISCARDED = 16  # times the largest request; beyond that the connection is cut
 
 
 class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
@@ -119,13 +120,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if not length.isdigit():
             self.close_connection = True
             raise ServingError("INVALID_ARGUMENT", "A request needs a Content-Length.")
-        if int(length) > self.server.max_request_bytes:
-            self.close_connection = True  # the body is left unread
+        limit = self.server.max_request_bytes
+        if int(length) > limit:
+            self.close_connection = True
+            self._discard(min(int(length), _DISCARDED * limit))
             raise ServingError(
-                "RESOURCE_EXHAUSTED",
-                f"A request has at most {self.server.max_request_bytes} bytes. Received: {length}.",
+                "RESOURCE_EXHAUSTED", f"A request has at most {limit} bytes. Received: {length}."
             )
         return self.rfile.read(int(length))
+
+    def _discard(self, count):
+        """Reads and drops: a client that is still sending would miss the answer."""
+        while count > 0:
+            chunk = self.rfile.read(min(count, 2**16))
+            count = count - len(chunk) if chunk else 0
 
 
 def _spec(match):

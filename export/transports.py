@@ -1,5 +1,7 @@
 """The two wires of the client: TensorFlow Serving's gRPC and REST."""
 
+import collections
+import contextlib
 import http.client
 import urllib.parse
 
@@ -93,23 +95,35 @@ class Rest:
     def __init__(self, address, timeout):
         self._host = urllib.parse.urlsplit(address if "//" in address else f"//{address}").netloc
         self._timeout = timeout
-        self._names = {}
+        self._names, self._idle = {}, collections.deque()
 
     def _call(self, method, path, body=None):
-        connection = http.client.HTTPConnection(self._host, timeout=self._timeout)
         try:
-            connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
-            response = connection.getresponse()
-            status, content = response.status, response.read()
+            status, content = self._exchange(method, path, body)
         except TimeoutError as error:
             raise ServingError("DEADLINE_EXCEEDED", f"{self._host}: {error}") from error
         except (OSError, http.client.HTTPException) as error:
             raise ServingError("UNAVAILABLE", f"{self._host}: {error}") from error
-        finally:
-            connection.close()
         answer = _json(content, status)
         if status != 200:
             raise ServingError(code_of_http(status), answer.get("error", f"HTTP status {status}"))
+        return answer
+
+    def _exchange(self, method, path, body):
+        """Status and content, over a kept connection where the server has not closed it meanwhile."""
+        with contextlib.suppress(IndexError, ConnectionError):
+            return self._send(self._idle.pop(), method, path, body)
+        return self._send(http.client.HTTPConnection(self._host, timeout=self._timeout), method, path, body)
+
+    def _send(self, connection, method, path, body):
+        try:
+            connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
+            response = connection.getresponse()
+            answer = response.status, response.read()
+        except BaseException:
+            connection.close()
+            raise
+        self._idle.append(connection)
         return answer
 
     def predict(self, spec, signature, inputs):
@@ -140,7 +154,9 @@ class Rest:
         return {int(e["version"]): (e["state"], e["status"]["error_message"]) for e in entries}
 
     def close(self):
-        """Nothing is held between calls."""
+        """Closes the kept connections."""
+        while self._idle:
+            self._idle.pop().close()
 
 
 def _json(content, status):

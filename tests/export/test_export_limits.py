@@ -92,7 +92,9 @@ def test_a_damaged_tensor_is_invalid(stand_in, damage):
 def test_a_request_of_too_many_bytes_is_exhausted_and_the_server_stays(written):
     with server.running(written, max_request_bytes=10_000) as handle:
         for client in _clients(handle, name=NAME, max_rows=10**6):
-            assert _code(lambda client=client: client.decode(np.ones((64, 100)))) == "RESOURCE_EXHAUSTED"
+            for size in (100, 500):
+                codes = np.ones((64, size))
+                assert _code(lambda client=client, z=codes: client.decode(z)) == "RESOURCE_EXHAUSTED"
             assert client.sample([1]).shape[0] == 1
 
 

@@ -37,7 +37,7 @@ def test_matching_rows_give_the_diagonal(kernel):
 @EVERY_KERNEL
 def test_the_slopes_are_the_derivatives_of_the_kernel(kernel):
     x, y = (tf.constant(s) for s in harness.samples(6, 4, dtype="float64"))
-    pairs = all_pairs(x, y, distance=kernel.uses_distance, product=kernel.uses_product)
+    pairs = all_pairs(x, y, distance=True, product=True)
     value, *slopes = kernel.slopes(pairs)
     np.testing.assert_allclose(value, kernel.of_pairs(pairs), rtol=1e-12)
     for i, slope in enumerate(slopes):

@@ -37,7 +37,9 @@ class Batch:
 
     def gather(self):
         """The global batch."""
-        return Batch(*(distribute.gather(getattr(self, field.name)) for field in dataclasses.fields(self)))
+        values = [getattr(self, field.name) for field in dataclasses.fields(self)]
+        # gathering forgets the sizes of the other axes
+        return Batch(*(tf.ensure_shape(distribute.gather(v), [None, *v.shape[1:]]) for v in values))
 
     @property
     def num_draws(self):
