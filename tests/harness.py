@@ -23,6 +23,12 @@ ALL_KERNELS = [
     0.5 * (kernels.Energy() + kernels.InverseMultiquadric()),
 ]
 RADIAL_KERNELS = [k for k in ALL_KERNELS if isinstance(k, kernels.RadialKernel)]
+KINDS_OF_KERNEL = [  # one for every kind of slope and path, for tests that trace large graphs
+    kernels.Gaussian(BANDWIDTHS),
+    kernels.Energy(),
+    kernels.Polynomial(),
+    kernels.Gaussian((3.0,)) * kernels.Polynomial(degree=2),
+]
 
 
 def samples(n, m, d=3, *, offset=0.0, dtype="float32", seed=0):

@@ -246,6 +246,7 @@ class HistoricalAveraging(ParameterAverage):
 
 def _between(real, fake, noise):
     """Points real + a (fake - real), one uniform `a` for each row."""
+    real = tf.cast(real, fake.dtype)  # under mixed precision a generator's output stays float32
     share = tf.cast(noise(tf.shape(real)[0]), real.dtype)
     share = tf.reshape(share, [-1] + [1] * (len(real.shape) - 1))
     return real + share * (fake - real)

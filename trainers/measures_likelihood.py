@@ -8,7 +8,6 @@ from tfmmd.metrics import results
 from tfmmd.models import likelihoods, mixture_likelihood
 
 SEED = 20_000_000  # far from the seeds of training
-ROWS_PER_BLOCK = 100
 SAMPLES_PER_BLOCK = 10_000
 MANY_SAMPLES = 550_000
 FINE_GRID = tuple(round(0.05 + 0.01 * i, 2) for i in range(16))  # more samples, narrower kernels
@@ -45,9 +44,9 @@ def log_likelihood(model, run_data, settings):
 
 def importance(model, x, proposal, num_draws):
     """The importance-sampled estimate of a GAE or VAE, with the median effective number of draws."""
-    blocks = (x[start : start + ROWS_PER_BLOCK] for start in range(0, len(x), ROWS_PER_BLOCK))
-    weights = np.concatenate([_log_weights(model, block, proposal, num_draws) for block in blocks], axis=1)
-    values, half = (mixture_likelihood.log_mean(w).numpy() for w in (weights, weights[::2]))
+    law = model.law if isinstance(model, models.GAE) else likelihoods.Bernoulli(model.logits)
+    weights = mixture_likelihood.log_weights_by_blocks(model, law, x, num_draws, proposal=proposal)
+    values, half = (mixture_likelihood.log_mean(w).numpy() for w in (weights, weights[:, ::2]))
     estimate = results.LikelihoodEstimate(
         mean=float(values.mean()),
         standard_error=float(values.std(ddof=1) / np.sqrt(len(values))),
@@ -137,13 +136,3 @@ def logits_of(model):
     """Function of codes `[b, k]` to the decoder's logits `[b, ...]`."""
     law = likelihoods.Bernoulli(model.logits)
     return tf.function(lambda z: law.logits_of(model.decoder(z, training=False)), reduce_retracing=True)
-
-
-def _log_weights(model, x, proposal, num_draws):
-    """Log importance weights `[s, b]` of rows `[b, ...]`, of a GAE or VAE."""
-    if isinstance(model, models.GAE):
-        return mixture_likelihood.log_weights(model, x, num_draws, proposal=proposal).numpy()
-    law, x = likelihoods.Bernoulli(model.logits), tf.cast(x, tf.float32)
-    return mixture_likelihood.weigh(
-        model, law, x, *mixture_likelihood.from_posterior(model, x, num_draws)
-    ).numpy()

@@ -3,7 +3,7 @@
 from tfmmd import models, networks
 from trainers.autoencoders import MEASURES, encoder_and_decoder, make_optimizer, make_prior, pictures
 from trainers.recipe import Recipe
-from trainers.wae_mmd import outputs_per_code
+from trainers.wae_mmd import outputs_per_code, prepare
 from trainers.wae_settings import CELEB_A, DIGITS, QUICK, SETTINGS, SMALL
 
 
@@ -39,6 +39,7 @@ RECIPE = Recipe(
     reference="tolstikhin2018",
     build=build,
     compile=compile_model,
+    prepare=prepare,
     callbacks=pictures,
     measures=MEASURES,
     settings={  # tolstikhin/wae configs.py

@@ -1,5 +1,7 @@
 """WAE-MMD recipe."""
 
+import keras
+
 from tfmmd import models
 from trainers.autoencoders import MEASURES, encoder_and_decoder, make_optimizer, make_prior, pictures
 from trainers.recipe import Recipe
@@ -24,6 +26,18 @@ def outputs_per_code(settings):
     return 2 if settings.posterior == "gaussian" else 1
 
 
+def prepare(model, settings, data):
+    """Brings the first two moments of the codes to the prior's."""
+    models.match_moments(
+        model,
+        data.train,
+        num_updates=settings.encoder_updates,
+        batch_size=settings.encoder_batch_size,
+        optimizer=keras.optimizers.Adam(settings.learning_rate, beta_1=settings.beta_1),
+        seed=data.seed,
+    )
+
+
 def compile_model(model, settings):
     model.compile(optimizer=make_optimizer(settings, beta_1=settings.beta_1))
 
@@ -34,6 +48,7 @@ RECIPE = Recipe(
     reference="tolstikhin2018",
     build=build,
     compile=compile_model,
+    prepare=prepare,
     callbacks=pictures,
     measures=MEASURES,
     settings=SETTINGS,

@@ -12,6 +12,8 @@ SETTINGS = {
     "posterior": "deterministic",
     "cost": "squared",
     "latent_weight": 10.0,
+    "encoder_updates": 200,  # of the encoder on the moments of its codes, before training
+    "encoder_batch_size": 1000,
     "batch_size": 100,
     "optimizer": "adam",
     "beta_1": 0.5,
@@ -24,6 +26,7 @@ SETTINGS = {
 }
 
 CELEB_A = {
+    "encoder_batch_size": 256,
     "value_range": (-1.0, 1.0),
     "kernel_size": 5,
     "decoder_filters": (1024, 512, 256, 128),

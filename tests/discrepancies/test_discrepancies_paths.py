@@ -9,6 +9,7 @@ from tfmmd import discrepancies, kernels
 from tfmmd.discrepancies import plain, tiled, tiles
 
 EVERY_KERNEL = pytest.mark.parametrize("kernel", harness.ALL_KERNELS, ids=repr)
+EVERY_KIND = pytest.mark.parametrize("kernel", harness.KINDS_OF_KERNEL, ids=repr)
 X, Y = (tf.constant(s) for s in harness.samples(13, 10, dtype="float64"))
 
 
@@ -24,7 +25,7 @@ def gradient_of_gradient(function, *arguments):
     return outer.gradient(result, arguments)
 
 
-@EVERY_KERNEL
+@EVERY_KIND
 @pytest.mark.parametrize("graph", [False, True], ids=["eager", "graph"])
 def test_the_gradient_of_the_gradient_is_that_of_autodiff(kernel, graph):
     def both(method):
@@ -73,7 +74,7 @@ def test_forward_mode_is_that_of_autodiff():
     harness.assert_close(forward("tiled"), forward("plain"), 1e-10)
 
 
-@EVERY_KERNEL
+@EVERY_KIND
 def test_a_tape_outside_of_the_graph_finds_the_gradient(kernel):
     function = tf.function(lambda x, y: discrepancies.mmd2(x, y, kernel))
     expected = harness.value_and_gradients(

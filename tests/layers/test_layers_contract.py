@@ -14,6 +14,7 @@ REFERENCE = np.linspace(-1.0, 1.0, 15).reshape(5, 3).astype(np.float32)
 LAYERS = {
     "gaussian-noise": lambda: layers.GaussianNoise(0.3, seed=1),
     "dropout": lambda: layers.Dropout(0.4, seed=1),
+    "maxout": lambda: layers.Maxout(4, pieces=2),
     "weight-normalization": lambda: layers.WeightNormalization(keras.layers.Dense(4, "softplus")),
     "weight-normalization-fixed": lambda: layers.WeightNormalization(
         keras.layers.Dense(4, use_bias=False), trainable_scale=False, init_stddev=None, epsilon=1e-6
@@ -31,6 +32,7 @@ EXAMPLES = [
     layers.DropReference,
     layers.Dropout,
     layers.GaussianNoise,
+    layers.Maxout,
     layers.MinibatchDiscrimination,
     layers.ParameterAverage,
     layers.ReferenceBatch,

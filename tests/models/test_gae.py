@@ -29,7 +29,7 @@ def stored(**options):
 
 
 def costs(model, x=None, step=5):
-    x = digits(16) if x is None else x
+    x = tf.constant(digits(16) if x is None else x)
     return {name: float(v) for name, v in model.train_costs(x, tf.constant(step, tf.int64), True).items()}
 
 
@@ -94,15 +94,8 @@ def test_loss_is_the_sum_of_its_parts():
 
 @pytest.mark.parametrize("objective", ["path", "aggregate"])
 def test_more_draws_do_not_lower_the_estimate_on_average(objective):
-    estimates = [
-        np.mean(
-            [
-                costs(gae(objective=objective, num_draws=n, num_components=ROWS, seed=s))["loss"]
-                for s in range(8)
-            ]
-        )
-        for n in (1, 20)
-    ]
+    models_ = [gae(objective=objective, num_draws=n, num_components=ROWS) for n in (1, 20)]
+    estimates = [np.mean([costs(model, step=s)["loss"] for s in range(8, 16)]) for model in models_]
     assert estimates[1] < estimates[0]
 
 
@@ -120,7 +113,7 @@ def test_gradients_of_both_estimators_point_the_same_way_at_many_draws(objective
         options = {"lambda1": 0.0, "lambda2": 0.0, "warmup_epochs": 0, "num_components": 8}
         model = gae(objective=objective, estimator=name, num_draws=1000, **options)
         with tf.GradientTape() as tape:
-            loss = model.train_costs(digits(8), 0, True)["loss"]
+            loss = model.train_costs(tf.constant(digits(8)), 0, True)["loss"]
         found = tape.gradient(loss, model.encoder.trainable_variables)
         gradients.append(np.concatenate([np.ravel(g) for g in found]))
     a, b = gradients
@@ -129,8 +122,8 @@ def test_gradients_of_both_estimators_point_the_same_way_at_many_draws(objective
 
 def test_a_learned_scale_moves_to_the_residual():
     model = gae(likelihood="gaussian", scale=1.0, learn_scale=True)
-    model.compile(optimizer=keras.optimizers.Adam(0.01))
-    model.fit(digits(ROWS), epochs=100, batch_size=32, verbose=0)
+    model.compile(optimizer=keras.optimizers.Adam(0.03))
+    model.fit(digits(ROWS), epochs=40, batch_size=32, verbose=0)
     residual = np.std(digits(ROWS) - model.reconstruct(digits(ROWS)))
     np.testing.assert_allclose(np.exp(model.log_scale), residual, rtol=0.15)
 
@@ -260,11 +253,12 @@ def test_importance_sampling_converges_to_the_closed_form(proposal):
 @pytest.mark.parametrize("proposal", mixture_likelihood.PROPOSALS)
 def test_importance_sampling_is_low_on_average(proposal):
     model, x, exact = linear_gaussian()
-    values = []
-    for model.seed in range(200):
-        values.append(model.log_likelihood(x, 4, proposal=proposal).numpy())
-    assert np.all(np.mean(values, axis=0) < exact + 3 * np.std(values, axis=0) / np.sqrt(200))
-    assert np.mean(values) < exact.mean()
+    weights = mixture_likelihood.log_weights(model, model.law, x, 800, proposal=proposal).numpy()
+    groups = weights.reshape(len(x), 4, 200).transpose(0, 2, 1)  # half of each group from either half
+    values = np.array([mixture_likelihood.log_mean(tf.constant(rows)) for rows in groups])
+    errors = values.std(axis=1) / np.sqrt(200)
+    assert np.all(values.mean(axis=1) < exact + 3 * errors)
+    assert values.mean() < exact.mean()
 
 
 def test_prior_sampling_converges_to_the_closed_form():
@@ -277,14 +271,14 @@ def test_prior_sampling_converges_to_the_closed_form():
 def test_log_weights_equal_the_loop():
     model, x, _ = linear_gaussian()
     codes, log_density = mixture_likelihood.from_posterior(model, x, 3)
-    weights = mixture_likelihood.log_weights(model, x, 3)
+    weights = mixture_likelihood.log_weights(model, model.law, x, 3)
     means, widths = model.code_means.numpy(), model.code_scales.numpy()
     for s in range(3):
         for i in range(len(x)):
-            z = codes[s, i].numpy()
+            z = codes[i, s].numpy()
             fit = reference_gae.log_gaussian(x[i], model.decoder(z[None])[0].numpy(), 0.5)
-            expected = fit + reference_gae.log_mixture(z, means, widths) - float(log_density[s, i])
-            np.testing.assert_allclose(weights[s, i], expected, rtol=1e-4)
+            expected = fit + reference_gae.log_mixture(z, means, widths) - float(log_density[i, s])
+            np.testing.assert_allclose(weights[i, s], expected, rtol=1e-4)
 
 
 def test_a_row_of_the_log_likelihood_does_not_depend_on_the_batch():
@@ -302,7 +296,7 @@ def test_nearest_components_are_those_of_the_whole_table(block, monkeypatch):
 
 
 def test_effective_draws_lie_between_one_and_all():
-    flat, peaked = np.zeros([10, 1], np.float32), np.array([[0.0]] + [[-100.0]] * 9, np.float32)
+    flat, peaked = np.zeros([1, 10], np.float32), np.array([[0.0] + [-100.0] * 9], np.float32)
     np.testing.assert_allclose(mixture_likelihood.effective_draws(flat), [10.0], rtol=1e-5)
     np.testing.assert_allclose(mixture_likelihood.effective_draws(peaked), [1.0], rtol=1e-5)
 

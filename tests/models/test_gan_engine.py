@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.systems import CODE, SHAPE, dense_critic, digits, generator
+from tests.systems import CODE, SHAPE, SYSTEMS, dense_critic, digits, generator
 from tfmmd import models, networks, objectives, penalties, priors
 from tfmmd.models import players
 
@@ -346,3 +346,20 @@ def test_decay_outside_of_0_to_1_is_refused(decay):
 def test_loss_in_compile_is_refused():
     with pytest.raises(ValueError, match="brings its own loss"):
         compiled(small(), loss="mse")
+
+
+# -- mixed precision -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("name", ["gan", "wgan-gp", "cramer-gan", "mmd-gan"])
+def test_mixed_precision_trains_to_finite_losses_and_float32_samples(policy, name):
+    keras.mixed_precision.set_global_policy(policy)
+    try:
+        model = SYSTEMS[name].build()
+        SYSTEMS[name].compile(model)
+        logs = model.fit(digits(32), batch_size=16, epochs=2, verbose=0).history
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    assert np.all(np.isfinite(list(logs.values())))
+    assert model.sample(2, seed=1).dtype == tf.float32

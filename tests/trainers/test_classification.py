@@ -59,7 +59,13 @@ def test_a_run_that_does_not_classify_is_no_member(runs, tmp_path, capsys):
     [
         {"reference_size": 8},
         {"feature_layer": "features", "historical_weight": 0.1, "minibatch_discrimination": False},
-        {"network": "conv", "generator_width": 4, "critic_width": 4, "value_range": [-1.0, 1.0]},
+        {
+            "network": "conv",
+            "generator_width": 4,
+            "critic_width": 4,
+            "value_range": [-1.0, 1.0],
+            "image_size": 16,
+        },
     ],
     ids=["virtual-batch-norm", "matching-and-history", "conv"],
 )

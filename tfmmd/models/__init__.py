@@ -11,6 +11,7 @@ from tfmmd.models.gmmn_autoencoder import GMMNAutoencoder
 from tfmmd.models.improved_gan import ImprovedGAN
 from tfmmd.models.latent_critic import AAE
 from tfmmd.models.mmd_gan import MMDGAN, WGANGP, CramerGAN
+from tfmmd.models.moment_matching import match_moments
 from tfmmd.models.semi_supervised import SemiSupervisedGAN
 from tfmmd.models.vae import VAE
 from tfmmd.models.wae import WAEGAN, WAEMMD, latent_kernel
@@ -35,4 +36,5 @@ __all__ = [
     "KeepCodes",
     "average_predictions",
     "latent_kernel",
+    "match_moments",
 ]

@@ -284,15 +284,19 @@ class GAE(Autoencoder):
         Returns:
             float32 tensor `[b]`, in nats.
         """
-        if tf.executing_eagerly():
-            self.check_codes()
-        return mixture_likelihood.log_mean(
-            mixture_likelihood.log_weights(self, x, num_draws, proposal=proposal)
-        )
+        self.check_codes()
+        self.check_data(x)
+        weights = mixture_likelihood.log_weights_by_blocks(self, self.law, x, num_draws, proposal=proposal)
+        return mixture_likelihood.log_mean(weights)
+
+    def score_rows(self, x):
+        """`log_likelihood` of rows `[b, ...]` at the served number of draws; the body of the endpoint."""
+        weights = mixture_likelihood.log_weights(self, self.law, x, SCORE_DRAWS)
+        return mixture_likelihood.log_mean(weights)
 
     def endpoints(self):
         score = (
-            lambda x: {"score": signatures.per_row(self.log_likelihood, x)},
+            lambda x: {"score": signatures.per_row(self.score_rows, x)},
             [signatures.spec("x", self.sample_shape)],
         )
         return {**super().endpoints(), "score": score}

@@ -100,3 +100,9 @@ def make(likelihood, *, logits, scale, learn_scale):
     if learn_scale:
         log_scale = keras.Variable(log_scale, name="log_scale", dtype="float32")
     return Gaussian(log_scale, logits)
+
+
+def log_normal(codes, means, log_variances):
+    """log N(codes; means, diag(exp(log_variances))) `[...]` of broadcasting tensors `[..., k]`."""
+    square = tf.square(codes - means) * tf.exp(-log_variances)
+    return -0.5 * tf.reduce_sum(square + log_variances + math.log(2.0 * math.pi), axis=-1)

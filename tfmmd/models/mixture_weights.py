@@ -15,6 +15,7 @@ import math
 import tensorflow as tf
 
 from tfmmd import distribute, priors
+from tfmmd.models.likelihoods import log_normal
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,9 +53,7 @@ class Batch:
 
     def log_own_kernel(self):
         """log P(z_is|x_i), `[b, s]`."""
-        standard = (self.codes - self.means[:, None]) * tf.exp(-0.5 * self.log_variances)[:, None]
-        exponent = tf.reduce_sum(tf.square(standard) + self.log_variances[:, None], axis=-1)
-        return -0.5 * exponent - 0.5 * self.codes.shape[-1] * math.log(2.0 * math.pi)
+        return log_normal(self.codes, self.means[:, None], self.log_variances[:, None])
 
 
 def self_bound(batch, likelihood, num_components):

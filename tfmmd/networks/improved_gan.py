@@ -141,6 +141,10 @@ def improved_gan_conv_critic(
 
     Reference: [salimans2016]
     """
+    if min(input_shape[:2]) < 9:
+        checks.fail(
+            "Sides must be 9 or more.", f"input_shape={input_shape}", "Use improved_gan_mnist_critic."
+        )
     drop = _numbered(Dropout, seed)
     inputs = keras.Input(input_shape)
     x = GaussianNoise(0.2, seed=seed)(inputs) if minibatch_discrimination else drop(0.2)(inputs)

@@ -1,0 +1,66 @@
+"""The permutation two-sample test against alibi-detect: `python -m benchmarks two_sample`.
+
+Both draw 1000 permutations for one Gaussian kernel of fixed bandwidth on samples of equal size; a speed-up is
+the median over rounds of their wall time over ours.
+"""
+
+import argparse
+import json
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import numpy as np
+
+from benchmarks import harness
+from tfmmd import discrepancies, kernels
+
+PEER = ("torch==2.13.0", "numpy", "alibi-detect")
+FEATURES, PERMUTATIONS, BANDWIDTH = 10, 1000, 3.0
+TARGETS = {1000: 100.0, 5000: 200.0}  # speed-up over alibi-detect
+PEER_PERMUTATIONS = {1000: 100, 5000: 10}  # its time is proportional to their number: scaled up
+
+
+def samples(n):
+    """Two samples `[n, d]`, the same in every process."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(n, FEATURES)), rng.normal(size=(n, FEATURES)) + 0.05
+    return x.astype(np.float32), y.astype(np.float32)
+
+
+def measure(rounds):
+    """All records of the benchmark."""
+    peer = harness.Peer("two_sample_alibi.py", PEER)
+    record = {
+        "unit": "speed-up over alibi-detect, higher is better",
+        "permutations": PERMUTATIONS,
+        "cases": {},
+    }
+    for n, target in TARGETS.items():
+        x, y = samples(n)
+        kernel = kernels.Gaussian((BANDWIDTH,))
+        variants = {
+            "tfmmd": harness.timed(
+                lambda: discrepancies.permutation_test(x, y, kernel, num_permutations=PERMUTATIONS, seed=0)
+            ),
+            "alibi-detect": lambda: peer.ask(
+                n=n, d=FEATURES, bandwidth=BANDWIDTH, permutations=PEER_PERMUTATIONS[n], scale=PERMUTATIONS
+            ),
+        }
+        times = harness.interleaved(variants, rounds)
+        speedup = {kind: 1.0 / r for kind, r in harness.ratios(times, "tfmmd")["alibi-detect"].items()}
+        record["cases"][n] = {"times": harness.medians(times), "speedup": speedup, "target": target}
+        print(n, json.dumps(record["cases"][n]), flush=True)
+    peer.close()
+    return record
+
+
+def main():
+    """Runs the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    print(harness.write("two_sample", measure(parser.parse_args().rounds)))
+
+
+if __name__ == "__main__":
+    main()
