@@ -1,5 +1,6 @@
-"""The peers' side of `benchmarks.metrics`, run by the interpreter of their environment."""
+"""The peers' side of `benchmarks metrics`, run by the interpreter of their environment."""
 
+import functools
 import json
 import sys
 import time
@@ -11,11 +12,17 @@ GRID = [i / 100 for i in range(10, 30)]
 FEW = 10  # test points of a kernel density; the time is scaled to 10 000
 
 
-def main(folder):
-    arrays = {path.stem: np.load(path) for path in Path(folder).glob("*.npy")}
+@functools.cache
+def arrays_of(folder):
+    """The arrays that the benchmark wrote."""
+    return {path.stem: np.load(path) for path in Path(folder).glob("*.npy")}
+
+
+def main():
+    """Answers one request a line: wall and CPU seconds of a case."""
     for line in sys.stdin:
-        case, peer = json.loads(line)
-        function, scale = CASES[case, peer](arrays)
+        request = json.loads(line)
+        function, scale = CASES[request["case"], request["peer"]](arrays_of(request["folder"]))
         wall, cpu = time.perf_counter(), time.process_time()
         function()
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
@@ -116,4 +123,4 @@ CASES = {
 }
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

@@ -70,8 +70,14 @@ def main(argv=None):
     options = parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(message)s")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    from export.errors import ServingError
-
+    try:
+        from export.errors import ServingError
+    except ModuleNotFoundError as error:
+        print(
+            f"error: serving needs {error.name}. Install it with pip install 'tfmmd[serving]'.",
+            file=sys.stderr,
+        )
+        return BAD_INPUT
     try:
         return COMMANDS[options.command](options)
     except ValueError as error:

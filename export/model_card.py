@@ -49,7 +49,7 @@ def markdown(known):
         _section("Model", _model(known)),
         _section("Training", _rows(_plain(run)), "Not recorded: saved from a model, not from a run."),
         _section("Versions", _rows(run.get("versions", {})), "Not recorded."),
-        _section("Scores", _rows(_flat(known["metrics"])), "Not scored."),
+        _section("Scores", _scores(known["metrics"]), "Not scored."),
         _section("Limits", _LIMITS),
         _section("Signatures", _signatures(known["signatures"])),
     ]
@@ -102,13 +102,31 @@ def _plain(run):
     return {**top, **run.get("settings", {})}
 
 
-def _flat(values, prefix=""):
-    """Nested mappings as one, names joined by dots."""
-    flat = {}
-    for key, value in values.items():
-        name = f"{prefix}{key}"
-        flat.update(_flat(value, f"{name}.") if isinstance(value, dict) else {name: value})
-    return flat
+def _scores(metrics):
+    if not metrics:
+        return ""
+    lines = [f"| {' '.join(name)} | {value} | {protocol} |" for name, value, protocol in _score_rows(metrics)]
+    return "\n".join(["| score | value | protocol |", "| --- | --- | --- |", *lines])
+
+
+def _score_rows(metrics, name=()):
+    """(name, value with its standard error, protocol) of every score in nested mappings; lists stay out."""
+    plain = {k: v for k, v in metrics.items() if not isinstance(v, (dict, list))}
+    rows = []
+    if "mean" in plain:
+        value, error = plain.pop("mean"), plain.pop("standard_error", None)
+        text = _number(value) if error is None else f"{_number(value)} +- {_number(error)}"
+        rows.append((name, text, ", ".join(f"{k} {_number(v)}" for k, v in plain.items())))
+    else:
+        rows += [((*name, key), _number(value), "") for key, value in plain.items()]
+    for key, value in metrics.items():
+        if isinstance(value, dict):
+            rows += _score_rows(value, (*name, key))
+    return rows
+
+
+def _number(value):
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _signatures(signatures):

@@ -10,6 +10,9 @@ from export.errors import ServingError, first_line, of_tensorflow
 
 DEFAULT = "serving_default"
 
+# The TF1 loader is used on purpose; TensorFlow would warn of it once a process.
+tf.get_logger().addFilter(lambda record: "loader_impl" not in record.getMessage())
+
 
 class LoadedModel:
     """A SavedModel, its signatures and a session to run them in; safe to use from several threads.

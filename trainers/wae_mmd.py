@@ -33,7 +33,7 @@ def prepare(model, settings, data):
         data.train,
         num_updates=settings.encoder_updates,
         batch_size=settings.encoder_batch_size,
-        optimizer=keras.optimizers.Adam(settings.learning_rate, beta_1=settings.beta_1),
+        make_optimizer=lambda: keras.optimizers.Adam(settings.learning_rate, beta_1=settings.beta_1),
         seed=data.seed,
     )
 

@@ -11,6 +11,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -68,18 +69,8 @@ def run(kind, models_dir, name):
 @contextlib.contextmanager
 def _official(models_dir, name):
     grpc_port, rest_port = _free_port(), _free_port()
-    process = subprocess.Popen(
-        [
-            "python",
-            "-m",
-            "export",
-            "serve",
-            models_dir,
-            f"--grpc-port={grpc_port}",
-            f"--rest-port={rest_port}",
-        ],
-        executable=os.sys.executable,
-    )
+    command = [sys.executable, "-m", "export", "serve", models_dir]
+    process = subprocess.Popen([*command, f"--grpc-port={grpc_port}", f"--rest-port={rest_port}"])
     served = Served(
         BINARY,
         {"grpc": f"127.0.0.1:{grpc_port}", "rest": f"http://127.0.0.1:{rest_port}"},

@@ -117,7 +117,7 @@ def test_pretraining_is_a_function_of_the_seed():
 def test_a_greedy_phase_moves_its_own_pair_of_layers_alone():
     autoencoder = models.Autoencoder(*stack())
     encoder, decoder = autoencoder.encoder.layers[-2:], autoencoder.decoder.layers[1:3]
-    phase = pretraining.LayerPhase(autoencoder, encoder, decoder[0], [0.0, 0.0], 1, seed=0)
+    phase = pretraining.LayerPhase(decoder[0], 1, autoencoder, encoder, [0.0, 0.0], seed=0)
     phase.compile(keras.optimizers.SGD(0.1))
     before = [layer.get_weights() for layer in (*encoder, *decoder)]
     phase.train_on_batch(digits(16))

@@ -30,8 +30,8 @@ def test_the_cost_of_a_sample_with_itself_is_zero_and_of_a_shift_its_square():
 def test_matching_gives_codes_the_priors_moments_and_leaves_the_decoder():
     model, x = wae(), digits(512)
     before = model.decoder.get_weights()
-    adam = keras.optimizers.Adam(1e-2)
-    loss = models.match_moments(model, x, num_updates=150, batch_size=256, tolerance=0.0, optimizer=adam)
+    settings = {"batch_size": 256, "tolerance": 0.0, "make_optimizer": lambda: keras.optimizers.Adam(1e-2)}
+    loss = models.match_moments(model, x, num_updates=150, **settings)
     codes = np.asarray(model.encode(x))
     np.testing.assert_allclose(np.mean(codes, 0), 0.0, atol=0.6)
     np.testing.assert_allclose(np.std(codes, 0), 2.0, atol=0.6)

@@ -121,9 +121,9 @@ def test_gradients_of_both_estimators_point_the_same_way_at_many_draws(objective
 
 
 def test_a_learned_scale_moves_to_the_residual():
-    model = gae(likelihood="gaussian", scale=1.0, learn_scale=True)
+    model = gae(likelihood="gaussian", scale=1.0, learn_scale=True, lambda1=0.05, lambda2=0.05)
     model.compile(optimizer=keras.optimizers.Adam(0.03))
-    model.fit(digits(ROWS), epochs=40, batch_size=32, verbose=0)
+    model.fit(np.tile(digits(ROWS), (50, 1, 1, 1)), batch_size=32, verbose=0)
     residual = np.std(digits(ROWS) - model.reconstruct(digits(ROWS)))
     np.testing.assert_allclose(np.exp(model.log_scale), residual, rtol=0.15)
 
@@ -224,6 +224,8 @@ def linear_gaussian(scale=0.5):
     decode = networks.mlp(2, (), 4)
     decode.layers[-1].set_weights([weight, bias])
     encode = networks.mlp(4, (), 4)
+    kernel, _ = encode.layers[-1].get_weights()
+    encode.layers[-1].set_weights([0.3 * kernel, np.array([0, 0, 0.5, 0.5])])  # wide: good proposals
     model = models.GAE(encode, decode, likelihood="gaussian", scale=scale)
     x = rng.normal(size=(9, 4)).astype(np.float32)
     model.store_codes(x, warn=False)

@@ -201,7 +201,11 @@ class Browser:
             stderr=subprocess.DEVNULL,
             text=True,
         )
-        port = next(m.group(1) for line in self.process.stdout if (m := re.search(r"successfully on port (\d+)", line)))
+        port = next(
+            m.group(1)
+            for line in self.process.stdout
+            if (m := re.search(r"successfully on port (\d+)", line))
+        )
         self.base = f"http://127.0.0.1:{port}/session"
         flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
         options = {"args": flags, "binary": shutil.which("chromium")}

@@ -12,7 +12,15 @@ CHECK_EVERY = 10  # updates between two looks at the loss
 
 
 def match_moments(
-    autoencoder, x, *, num_updates=200, batch_size=1000, tolerance=0.1, optimizer=None, seed=0, callbacks=()
+    autoencoder,
+    x,
+    *,
+    num_updates=200,
+    batch_size=1000,
+    tolerance=0.1,
+    make_optimizer=None,
+    seed=0,
+    callbacks=(),
 ):
     """Trains the encoder alone until the first two moments of its codes are near the prior's.
 
@@ -24,7 +32,7 @@ def match_moments(
         num_updates: Updates at most.
         batch_size: Rows of data and of prior samples per update.
         tolerance: Loss at which training stops.
-        optimizer: Keras optimizer; None is Adam at 1e-3.
+        make_optimizer: Function () -> Keras optimizer; None is Adam at 1e-3.
         seed: Seed of order and noise.
         callbacks: Keras callbacks.
 
@@ -35,12 +43,18 @@ def match_moments(
     """
     autoencoder.check_data(x)
     rounds = -(-checks.positive_int("num_updates", num_updates) // CHECK_EVERY)
-    phase = MomentPhase(autoencoder, seed)
-    phase.compile(optimizer or keras.optimizers.Adam(1e-3))
+    with autoencoder.distribute_strategy.scope():
+        phase = MomentPhase(autoencoder, seed)
+        phase.compile((make_optimizer or default_optimizer)())
     batches = shuffled_batches(x, batch_size, rounds * CHECK_EVERY, seed)
     stop = StopBelow(checks.non_negative("tolerance", tolerance))
     options = {"steps_per_epoch": CHECK_EVERY, "callbacks": [stop, *callbacks], "verbose": 0}
     return phase.fit(batches, epochs=rounds, **options).history["loss"][-1]
+
+
+def default_optimizer():
+    """Adam at 1e-3."""
+    return keras.optimizers.Adam(1e-3)
 
 
 class MomentPhase(GenerativeModel):

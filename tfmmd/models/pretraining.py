@@ -1,5 +1,7 @@
 """Training of dense auto-encoders layer by layer, with dropout in the encoder: the first stage of GMMN+AE."""
 
+import functools
+
 import keras
 import tensorflow as tf
 
@@ -56,18 +58,16 @@ def pretrain(
     )
     rates = _check_stack(encoder, decoder, dropout)
     updates = checks.positive_int("num_updates", num_updates)
-    phases = []
-    if layerwise:
-        depths = range(len(encoder))
-        phases = [
-            (f"layer {i + 1}", updates, LayerPhase(autoencoder, encoder, decoder[-1 - i], rates, i, seed))
-            for i in depths
-        ]
-    whole = WholePhase(autoencoder, encoder, rates, seed)
-    phases.append(("fine-tuning", checks.positive_int("num_updates", fine_tuning_updates or updates), whole))
+    depths = range(len(encoder)) if layerwise else ()
+    plan = [(f"layer {i + 1}", updates, functools.partial(LayerPhase, decoder[-1 - i], i)) for i in depths]
+    plan.append(
+        ("fine-tuning", checks.positive_int("num_updates", fine_tuning_updates or updates), WholePhase)
+    )
     losses = {}
-    for name, steps, phase in phases:
-        phase.compile((make_optimizer or default_optimizer)(name, steps))
+    for name, steps, make in plan:
+        with autoencoder.distribute_strategy.scope():
+            phase = make(autoencoder, encoder, rates, seed)
+            phase.compile((make_optimizer or default_optimizer)(name, steps))
         batches = shuffled_batches(x, batch_size, steps, seed)
         history = phase.fit(batches, steps_per_epoch=steps, callbacks=callbacks, verbose=0)
         losses[name] = history.history["loss"][-1]
@@ -136,7 +136,7 @@ class StackPhase(GenerativeModel):
 class LayerPhase(StackPhase):
     """One encoder layer and its mirror in the decoder, on the output of the layers below."""
 
-    def __init__(self, autoencoder, encoder, mirror, rates, index, seed):
+    def __init__(self, mirror, index, autoencoder, encoder, rates, seed):
         super().__init__(autoencoder, encoder, rates, seed)
         self.index, self.mirror = index, mirror
 

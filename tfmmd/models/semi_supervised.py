@@ -162,7 +162,7 @@ class SemiSupervisedGAN(GeneratorModel):
 
     def _stream(self, x, y, unlabelled, rows):
         labelled = (np.asarray(x, np.float32), np.asarray(y))
-        start = int(self.critic_optimizer.iterations.numpy()) // self.critic_steps
+        start = int(distribute.read(self.critic_optimizer.iterations)) // self.critic_steps
         return semi_supervised_batches(
             labelled,
             np.asarray(unlabelled, np.float32),
