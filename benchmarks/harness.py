@@ -24,12 +24,13 @@ class Peer:
     Args:
         script: File name in this folder.
         packages: Requirements that the environment needs; they are installed where one is missing.
+        environment: Folder of the environment, for peers that cannot share one.
     """
 
-    def __init__(self, script, packages):
-        python = PEER_VENV / "bin" / "python"
+    def __init__(self, script, packages, environment=PEER_VENV):
+        python = environment / "bin" / "python"
         if not python.exists():
-            subprocess.run([sys.executable, "-m", "venv", PEER_VENV], check=True)
+            subprocess.run([sys.executable, "-m", "venv", environment], check=True)
         subprocess.run(
             [python, "-m", "pip", "install", "-q", *packages], check=True, stderr=subprocess.DEVNULL
         )

@@ -97,14 +97,14 @@ def _array(name, values, dtype):
     kinds = {"f": "iuf", "i": "iu", "u": "iu", "b": "b"}.get(dtype.kind, "")
     if found.dtype.kind not in kinds or (dtype.kind == "f" and _has_bool(values)):
         raise _invalid(f"Input {name!r} is not of expected type: {dtype}.")
-    if dtype.kind in "iu":
+    if dtype.kind in "iuf":
         _check_range(name, found, dtype)
     return found.astype(dtype)
 
 
 def _check_range(name, found, dtype):
-    limits = np.iinfo(dtype)
-    if int(found.min()) < limits.min or int(found.max()) > limits.max:
+    limits = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
+    if found.min() < limits.min or found.max() > limits.max:
         raise _invalid(f"Input {name!r} does not fit in {dtype}, [{limits.min}, {limits.max}].")
 
 

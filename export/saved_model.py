@@ -54,11 +54,11 @@ def save(model_or_run_dir, models_dir, name=None, *, batching=None):
     try:
         sizes = _batching(models_dir, batching)
         path = _write_version(model, run, models_dir / name, name, sizes)
+        _configure(models_dir, batching, path)
     except BaseException:
         for folder in made:
             _remove_if_empty(folder)
         raise
-    serving_files.write(models_dir, batching)
     return path
 
 
@@ -149,6 +149,15 @@ def _remove_if_empty(folder):
 def _batching(models_dir, batching):
     exists = (models_dir / serving_files.BATCHING).exists()
     return batching if batching and not exists else serving_files.read_batching(models_dir)
+
+
+def _configure(models_dir, batching, path):
+    """Writes the config files; without them the new version `path` is taken back."""
+    try:
+        serving_files.write(models_dir, batching)
+    except BaseException:
+        shutil.rmtree(path)
+        raise
 
 
 def _write_version(model, run, model_dir, name, batching):

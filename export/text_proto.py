@@ -4,7 +4,9 @@ import re
 
 from tfmmd import checks
 
-_TOKEN = re.compile(r'\s*(?:#[^\n]*\s*)*([A-Za-z_]\w*|-?\d+(?:\.\d+)?|"[^"\n]*"|\'[^\'\n]*\'|[{}:;,])')
+_TOKEN = re.compile(
+    r"""\s+|\#[^\n]*|([A-Za-z_]\w*|-?\d+(?:\.\d+)?|"[^"\n]*"|'[^'\n]*'|[{}:;,])"""  # the first two are skipped
+)
 
 
 def parse(text, schema, *, what):
@@ -32,14 +34,12 @@ def _fail(what, received):
 
 
 def _tokens(text, what):
-    tokens, position, text = [], 0, text.rstrip()
+    tokens, position = [], 0
     while position < len(text):
         match = _TOKEN.match(text, position)
         if match is None:
-            if text[position:].lstrip().startswith("#"):
-                break  # a comment ends the file
             _fail(what, repr(text[position : position + 20]))
-        tokens.append(match.group(1))
+        tokens += [match.group(1)] if match.group(1) else []
         position = match.end()
     return tokens
 

@@ -7,6 +7,7 @@ import keras
 from tfmmd import callbacks, checks, networks
 from tfmmd.metrics import features
 from trainers import lenet
+from trainers.schedules import learning_rate
 
 GENERATORS = ("dcgan", "resnet")
 EXTRACTORS = ("lenet", "pixels")
@@ -23,6 +24,8 @@ SETTINGS = {  # mbinkowski/MMD-GAN gan/main.py and its scripts unless marked "ou
     "initial_critic_steps": 0,
     "batch_size": 64,  # rows of one step of one player
     "learning_rate": 1e-4,
+    "schedule": "constant",
+    "final_rate": 0.01,
     "beta_1": 0.5,
     "beta_2": 0.9,
     "clip_norm": 1.0,
@@ -77,16 +80,16 @@ def critic(settings, data, output_size):
     )
 
 
-def adam(settings):
-    """A new Adam with the settings' constants."""
-    rate = checks.positive_number("learning_rate", settings.learning_rate)
+def adam(settings, steps_each=1):
+    """A new Adam for a player that takes `steps_each` steps to one of the generator."""
+    rate = learning_rate(settings, steps=settings.steps * steps_each)
     return keras.optimizers.Adam(rate, settings.beta_1, settings.beta_2)
 
 
 def compile_model(model, settings):
     model.compile(
         generator_optimizer=adam(settings),
-        critic_optimizer=adam(settings),
+        critic_optimizer=adam(settings, settings.critic_steps),
         critic_steps=settings.critic_steps,
         initial_critic_steps=settings.initial_critic_steps,
         clip_norm=settings.clip_norm,

@@ -7,7 +7,15 @@ import numpy as np
 
 from tfmmd import checks, metrics
 from tfmmd.metrics import features
-from trainers import anchors, classification, lenet, measures_autoencoder, runner, systems
+from trainers import (
+    anchors,
+    classification,
+    lenet,
+    measures_autoencoder,
+    measures_likelihood,
+    runner,
+    systems,
+)
 from trainers.run_folder import RunFolder, write_json
 
 OF_FEATURES = ("kid", "fid", "inception_score", "precision_recall")
@@ -49,6 +57,8 @@ MEASURES = {
     "mode_coverage": classification.mode_coverage,
     "latent_mmd2": measures_autoencoder.latent_mmd2,
     "reconstruction": measures_autoencoder.reconstruction,
+    "log_likelihood": measures_likelihood.log_likelihood,
+    "many_samples_parzen": measures_likelihood.many_samples_parzen,
     **{name: of_features(name) for name in OF_FEATURES},
 }
 

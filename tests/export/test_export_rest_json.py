@@ -75,6 +75,8 @@ def test_rows_of_several_inputs_are_objects():
         {"inputs": {"a": [[1, 2]], "b": [1, 2]}},
         {"inputs": {"a": [[1, True]], "b": [1]}},
         {"inputs": {"a": [[1, 2]], "b": [2**31]}},
+        {"inputs": {"a": [[1, 1e39]], "b": [1]}},
+        {"inputs": {"a": [[1, -1e39]], "b": [1]}},
         {"inputs": [[1, 2]]},
     ],
     ids=str,

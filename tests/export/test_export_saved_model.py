@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 import tfmmd
-from export import model_card, reference, saved_model, versions, warmup
+from export import model_card, reference, saved_model, serving_files, versions, warmup
 from export.serving_files import Batching
 from tests import systems
 from tests.export.conftest import NAME
@@ -108,19 +108,11 @@ def test_the_model_card_tells_data_settings_versions_and_scores(run_dir, tmp_pat
         "versions": {"tfmmd": tfmmd.__version__, "keras": "3.x"},
     }
     (run_dir / "config.json").write_text(json.dumps(config))
-    scores = {"parzen": {"mean": 84.25, "standard_error": 1.5, "protocol": "bandwidth from validation"}}
+    scores = {"parzen": {"mean": 84.25, "standard_error": 1.5, "num_test": 10_000, "bandwidths": [1, 2]}}
     (run_dir / "metrics.json").write_text(json.dumps(scores))
     card = (saved_model.save(run_dir, tmp_path / "models") / model_card.PATH).read_text()
-    for fact in (
-        "digits",
-        "bandwidths",
-        "500",
-        "| seed | 7 |",
-        tfmmd.__version__,
-        "84.25",
-        "1.5",
-        "protocol",
-    ):
+    score = "| parzen | 84.25 +- 1.5 | num_test 10000 |"
+    for fact in ("digits", "bandwidths", "500", "| seed | 7 |", tfmmd.__version__, score):
         assert fact in card, fact
 
 
@@ -181,6 +173,16 @@ def test_a_full_disk_leaves_no_version_and_no_new_folder(model, tmp_path, monkey
     with pytest.raises(OSError, match="No space left"):
         saved_model.save(model, tmp_path / "models", NAME)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_version_is_taken_back_when_its_config_cannot_be_written(models, model, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(serving_files, "write", full)
+    with pytest.raises(OSError, match="No space left"):
+        saved_model.save(model, models, NAME)
+    assert versions.numbers(models / NAME) == [1]
 
 
 def test_a_failed_save_leaves_the_older_version_as_it_was(models, model, files, monkeypatch):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tfmmd.metrics import parzen_log_likelihood
 from tfmmd.metrics.parzen import ANCHORS
@@ -36,15 +37,16 @@ def test_ten_thousand_centroids_score_341_nats(mnist):
 
 def centroids(x, number, iterations):
     """Lloyd's algorithm from random rows."""
-    centres = x[np.random.RandomState(1).permutation(len(x))[:number]]
+    centres = tf.constant(x[np.random.RandomState(1).permutation(len(x))[:number]])
     for _ in range(iterations):
-        nearest = np.concatenate([_nearest(block, centres) for block in np.array_split(x, 55)])
-        sums = np.zeros_like(centres)
-        np.add.at(sums, nearest, x)
-        counts = np.bincount(nearest, minlength=number)[:, None]
-        centres = np.where(counts > 0, sums / np.maximum(counts, 1), centres)
+        nearest = tf.concat([_nearest(block, centres) for block in np.split(x, 110)], axis=0)
+        counts = tf.math.unsorted_segment_sum(tf.ones([len(x), 1]), nearest, number)
+        means = tf.math.unsorted_segment_sum(x, nearest, number) / tf.maximum(counts, 1)
+        centres = tf.where(counts > 0, means, centres)
     return centres
 
 
+@tf.function
 def _nearest(block, centres):
-    return np.argmin((centres**2).sum(axis=1) - 2 * block @ centres.T, axis=1)
+    products = tf.matmul(block, centres, transpose_b=True)
+    return tf.argmin(tf.reduce_sum(centres**2, axis=1) - 2 * products, axis=1)

@@ -3,12 +3,16 @@
 MMD**2 = E k(X, X') + E k(Y, Y') - 2 E k(X, Y), with X' and Y' independent copies.
 """
 
+import functools
+
 import tensorflow as tf
 
 from tfmmd import checks
 from tfmmd.discrepancies import inputs, plain, tiled
 from tfmmd.kernels import Energy
 from tfmmd.kernels.pairs import safe_root
+
+_LARGE_BLOCK = 512  # rows of a block above which blocks are computed one after the other
 
 
 def mmd2(
@@ -121,8 +125,7 @@ def _check_options(estimator, block_size, tile_rows, weighted):
 
 def _term(factor, features, kernel, x, y, weights, *, biased, method, tile_rows):
     """MMD**2 of one term of a kernel: a factor times a kernel on features, which may be None."""
-    if features is not None:
-        x, y = features(x), features(y)
+    x, y = _featured(features, x, y)
     closed = kernel.pairwise and not kernel.has_variables()
     if method == "plain" or (method == "auto" and not closed):
         return factor * plain.quadratic_form(x, y, kernel, weights, biased=biased)
@@ -147,10 +150,24 @@ def _linear(x, y, kernel):
 def _block(x, y, kernel, size):
     """Mean over blocks of the unbiased MMD**2 of each."""
     blocks = tf.minimum(tf.shape(x)[0], tf.shape(y)[0]) // size
-    cut = [tf.reshape(s[: blocks * size], [blocks, size, tf.shape(s)[1]]) for s in (x, y)]
-    values = tf.map_fn(
-        lambda pair: plain.quadratic_form(*pair, kernel, (None, None), biased=False),
-        tuple(cut),
-        fn_output_signature=x.dtype,
+    values = [
+        factor * _block_values(*_featured(features, x, y), part, blocks, size)
+        for factor, features, part in kernel.terms()
+    ]
+    return tf.cast(tf.reduce_mean(tf.cast(tf.add_n(values), tf.float64)), x.dtype)
+
+
+def _block_values(x, y, kernel, blocks, size):
+    """The unbiased MMD**2 of each block `[blocks]`: all at once, or one after the other where blocks are large."""
+    pair = [tf.reshape(s[: blocks * size], [blocks, size, tf.shape(s)[1]]) for s in (x, y)]
+    if kernel.pairwise and (tf.is_tensor(size) or size <= _LARGE_BLOCK):
+        return plain.quadratic_form(*pair, kernel, (None, None), biased=False)
+    one = functools.partial(
+        _term, 1.0, None, kernel, weights=(None, None), biased=False, method="auto", tile_rows=None
     )
-    return tf.cast(tf.reduce_mean(tf.cast(values, tf.float64)), x.dtype)
+    return tf.map_fn(lambda both: one(*both), tuple(pair), fn_output_signature=x.dtype, parallel_iterations=1)
+
+
+def _featured(features, x, y):
+    """Both samples, or their features."""
+    return (x, y) if features is None else (features(x), features(y))

@@ -10,25 +10,28 @@ def quadratic_form(x, y, kernel, weights, *, biased):
     first two sums leave out i = j in the unbiased form, and A, B, C are the sums of the products of weights.
 
     Args:
-        x: Tensor `[n, d]`.
-        y: Tensor `[m, d]`.
+        x: Tensor `[..., n, d]`; leading axes only for kernels of `Pairs`.
+        y: Tensor `[..., m, d]`.
         kernel: A `tfmmd.kernels.Kernel`.
         weights: Pair of weights `[n]` and `[m]`, or None for equal ones.
         biased: Whether pairs of a row with itself count.
 
     Returns:
-        Scalar `[]`.
+        Tensor `[...]`, a scalar for two samples.
     """
-    a, b = weights_of(x, weights[0]), weights_of(y, weights[1])
+    dtype = x.dtype
+    if kernel.of_product_alone:  # also for the sums of gradients, which nearly cancel
+        x, y = tf.cast(x, tf.float64), tf.cast(y, tf.float64)
+    a, b = (weights_of(s, w) for s, w in zip((x, y), weights))
     of_xx, of_yy, of_xy = pair_masses(a, b, biased)
     xx = _total(_kept(kernel.between(x, x, same=True), biased), a, a) / of_xx
     yy = _total(_kept(kernel.between(y, y, same=True), biased), b, b) / of_yy
-    return tf.cast(xx + yy - 2.0 * _total(kernel.between(x, y), a, b) / of_xy, x.dtype)
+    return tf.cast(xx + yy - 2.0 * _total(kernel.between(x, y), a, b) / of_xy, dtype)
 
 
 def weights_of(sample, weights):
-    """The weights `[n]` of a sample `[n, d]`: ones for None."""
-    return tf.ones_like(sample[:, 0]) if weights is None else weights
+    """The weights `[n]` of a sample `[..., n, d]`: ones for None."""
+    return tf.ones([tf.shape(sample)[-2]], sample.dtype) if weights is None else weights
 
 
 def pair_masses(a, b, biased):
@@ -57,10 +60,10 @@ def slopes(inputs, form):
 
 def _kept(k, biased):
     """The pairs that count."""
-    return k if biased else tf.linalg.set_diag(k, tf.zeros_like(k[:, 0]))
+    return k if biased else tf.linalg.set_diag(k, tf.zeros_like(k[..., 0]))
 
 
 def _total(k, a, b):
     """sum(a_i k_ij b_j): rows in the kernel's dtype, their total in float64."""
     rows = tf.linalg.matvec(k, tf.cast(b, k.dtype))
-    return tf.reduce_sum(tf.cast(a, tf.float64) * tf.cast(rows, tf.float64))
+    return tf.reduce_sum(tf.cast(a, tf.float64) * tf.cast(rows, tf.float64), axis=-1)

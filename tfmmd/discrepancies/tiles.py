@@ -61,7 +61,7 @@ class Tiles:
     def __init__(self, x, y, kernel, *, biased, tile_rows=None):
         self.kernel, self.biased, self.tile_rows = kernel, biased, tile_rows
         self.centre = 0.5 * (tf.reduce_mean(x, axis=0) + tf.reduce_mean(y, axis=0))
-        self.exact = kernel.uses_product and not kernel.uses_distance
+        self.exact = kernel.of_product_alone
         self.base_slope = self._slope_at_centre() if self.exact else None
         self.compiled = _worth_compiling(x, y)
         self._compiled_sums = tf.function(self._sums, jit_compile=True)
@@ -92,9 +92,8 @@ class Tiles:
         def step(i, sums):
             columns = circle.rows(i * size, (half + 1) * size)
             rows = columns.rows(0, size)
-            row_sums, slopes = self._tile(
-                rows, columns, columns.weights * twice, same=True, gradient=gradient
-            )
+            twofold = columns.weights * twice
+            row_sums, slopes = self._tile(rows, columns, twofold, same=True, gradient=gradient)
             if gradient:
                 own = _share(slopes, columns)
                 others = _share([s[:, size:] for s in slopes], rows, transposed=True)
@@ -143,9 +142,8 @@ class Tiles:
     def linear_part(self, x, a, y, b, mass, cross_mass):
         """The gradient `[n, d]` that `within` and `cross` leave out.
 
-        Kernels of the inner product alone grow without bound, and the digits of their differences with them.
-        So their values are float64, and their slope at the centre, a linear kernel, is taken out of the tiles
-        and put back here in closed form, float64 too.
+        The values of kernels of the inner product alone are float64. Their slope at the centre, a linear
+        kernel, is taken out of the float32 products of the tiles and put back here in closed form, float64 too.
 
         Args:
             x: Tensor `[n, d]`, whose gradient it is.
@@ -217,9 +215,8 @@ class Tiles:
     def _pairs(self, products, squares, along, same):
         d2 = product = None
         if self.kernel.uses_distance:
-            d2 = tf.maximum(
-                squares[0][:, None] + squares[1] - 2.0 * products, 0.0
-            )  # rounding makes it negative
+            d2 = squares[0][:, None] + squares[1] - 2.0 * products
+            d2 = tf.maximum(d2, 0.0)  # rounding makes it negative
             d2 = _hollow(d2) if same else d2
         if self.kernel.uses_product:
             dtype = tf.float64 if self.exact else products.dtype

@@ -19,6 +19,8 @@ class Kernel(abc.ABC):
     """
 
     pairwise = False  # whether it is a function of `Pairs`, by `of_pairs` and `slopes`
+    uses_distance = False
+    uses_product = False
 
     def __call__(self, x, y):
         """The kernel matrix `[n, m]` of `x` `[n, d]` and `y` `[m, d]`, float32 (float64 for float64)."""
@@ -32,6 +34,14 @@ class Kernel(abc.ABC):
 
         `same` says that `x` and `y` are one sample.
         """
+
+    @property
+    def of_product_alone(self):
+        """Whether it is a function of the inner product alone.
+
+        Such kernels grow without bound, and the digits of their differences with them: they are float64.
+        """
+        return self.pairwise and self.uses_product and not self.uses_distance
 
     def has_variables(self):
         """Whether a setting is a variable or tensor: gradients with respect to it need automatic differentiation."""
@@ -90,8 +100,6 @@ class PairwiseKernel(Kernel):
     """A kernel that is a function of squared distance and inner product alone."""
 
     pairwise = True
-    uses_distance = False
-    uses_product = False
 
     @abc.abstractmethod
     def of_pairs(self, pairs):

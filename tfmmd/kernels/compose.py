@@ -16,8 +16,8 @@ class _Composite(Kernel):
 
     def __init__(self, kernels):
         self.kernels = _flat(type(self), kernels)
-        self.uses_distance = any(getattr(k, "uses_distance", False) for k in self.kernels)
-        self.uses_product = any(getattr(k, "uses_product", False) for k in self.kernels)
+        self.uses_distance = any(k.uses_distance for k in self.kernels)
+        self.uses_product = any(k.uses_product for k in self.kernels)
 
     @property
     def pairwise(self):

@@ -68,7 +68,7 @@ def squared_distances(x, y, *, same=False):
     The centre costs nothing and saves the digits that |x|**2 + |y|**2 - 2 x.y loses when the data lie far
     from the origin.
     """
-    centre = tf.stop_gradient(tf.reduce_mean(y, axis=tuple(range(y.shape.rank - 1))))
+    centre = tf.stop_gradient(tf.reduce_mean(y, axis=tuple(range(len(y.shape) - 1))))
     x, y = x - centre, y - centre
     x2 = tf.reduce_sum(tf.square(x), axis=-1)[..., :, None]
     y2 = tf.reduce_sum(tf.square(y), axis=-1)[..., None, :]

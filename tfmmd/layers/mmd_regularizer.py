@@ -37,7 +37,7 @@ class MMDRegularizer(keras.layers.Layer):
         self.estimator = checks.one_of("estimator", estimator, ("unbiased", "biased"))
 
     def build(self, input_shape):
-        if not (isinstance(input_shape, (list, tuple)) and len(input_shape) == 2):
+        if len(input_shape) != 2 or not all(isinstance(shape, (list, tuple)) for shape in input_shape):
             checks.fail(
                 "`MMDRegularizer` is called with a pair of tensors.",
                 f"shapes {input_shape}",

@@ -1,0 +1,80 @@
+"""Training steps of WAE-MMD against pythae with the same layers, interleaved: `python -m benchmarks.wae_step`.
+
+pythae's convolutions for MNIST (17 million weights), 100 rows, Adam. Times are milliseconds per training
+step, the ratio ours over pythae's; lower is better.
+"""
+
+import argparse
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from benchmarks import harness
+from tfmmd import models, priors
+
+PACKAGES = ("torch==2.13.0", "pythae==0.1.2")
+SHAPE, ROWS, CODE = (28, 28, 1), 100, 8
+TARGET = 1.0  # of the ratio of wall times
+
+
+def encoder():
+    """pythae's Encoder_Conv_AE_MNIST."""
+    inputs = x = keras.Input(SHAPE)
+    for filters in (128, 256, 512, 1024):
+        x = keras.layers.ZeroPadding2D(1)(x)
+        x = keras.layers.Conv2D(filters, 4, strides=2)(x)
+        x = keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
+    return keras.Model(inputs, keras.layers.Dense(CODE)(keras.layers.Flatten()(x)))
+
+
+def decoder():
+    """pythae's Decoder_Conv_AE_MNIST."""
+    inputs = keras.Input((CODE,))
+    x = keras.layers.Reshape((4, 4, 1024))(keras.layers.Dense(4 * 4 * 1024)(inputs))
+    options = {"strides": 2, "padding": "same"}
+    for filters, extra in ((512, 0), (256, 1)):
+        x = keras.layers.Conv2DTranspose(filters, 3, output_padding=extra, **options)(x)
+        x = keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
+    x = keras.layers.Conv2DTranspose(1, 3, output_padding=1, activation="sigmoid", **options)(x)
+    return keras.Model(inputs, x)
+
+
+def ours(steps):
+    """A function that times `steps` steps of `fit`, per step."""
+    model = models.WAEMMD(encoder(), decoder(), priors.Normal(CODE))
+    model.compile(optimizer=keras.optimizers.Adam(1e-3, beta_1=0.5))
+    x = np.random.default_rng(0).uniform(size=(ROWS, *SHAPE)).astype(np.float32)
+    data = tf.data.Dataset.from_tensors(x).repeat()
+    run = harness.timed(lambda: model.fit(data, steps_per_epoch=steps, verbose=0))
+    return lambda: {kind: seconds / steps for kind, seconds in run().items()}
+
+
+def measure(rounds, steps):
+    """Times of both, which took turns."""
+    peer = harness.Peer("wae_step_pythae.py", PACKAGES)
+    variants = {"tfmmd": ours(steps), "pythae": lambda: peer.ask(rows=ROWS, steps=steps)}
+    times = harness.interleaved(variants, rounds)
+    peer.close()
+    return times
+
+
+def main():
+    """Measures, prints and writes `docs/results/wae_step.json`."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--steps", type=int, default=5, help="steps of each variant in a round")
+    options = parser.parse_args()
+    times = measure(options.rounds, options.steps)
+    ratio = harness.ratios(times, "tfmmd")["pythae"]
+    record = {"unit": "ms per training step", "direction": "lower is better", "rounds": options.rounds}
+    record |= {"times": harness.medians(times), "ratio to pythae": {**ratio, "target": TARGET}}
+    print(f"WAE-MMD against pythae: wall {ratio['wall']:.3f}, cpu {ratio['cpu']:.3f} (target {TARGET})")
+    print(harness.write("wae_step", record))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""The recipe of the generative auto-encoder."""
+
+import numpy as np
+import pytest
+
+from tests.trainers.test_autoencoder_recipes import Data, built
+from tfmmd import callbacks, models
+from trainers import gae, systems
+
+PRESETS = systems.recipe("gae").presets
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_builds_a_compiled_model_of_the_training_rows(preset):
+    model, _ = built("gae", preset=preset)
+    assert model.compiled and model.num_components == 64
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3, 4])
+@pytest.mark.parametrize("kind", ["grey", "binary"])
+def test_presets_name_their_hidden_layers(kind, layers):
+    settings = systems.recipe("gae").resolve("mnist", f"{kind}-{layers}")
+    assert len(settings.hidden) == layers
+    assert settings.binarize == (None if kind == "grey" else "threshold")
+
+
+def test_codes_are_stored_before_the_pictures_are_drawn():
+    _, settings = built("gae", latent_size=2)
+    found = gae.callbacks(settings, Data())
+    kinds = [models.KeepCodes, callbacks.LatentMap, callbacks.LatentDensity]
+    assert [type(callback) for callback in found] == kinds
+
+
+def test_data_without_classes_are_drawn_in_one_colour():
+    class Unlabelled(Data):
+        def load(self, split, with_labels):
+            raise ValueError("no labels")
+
+    _, labels = gae.labelled(Unlabelled())
+    assert labels is None
+
+
+def test_the_networks_are_those_of_the_vae_recipe():
+    shapes = []
+    for name in ("gae", "vae"):
+        model, _ = built(name, hidden=[16, 8], latent_size=3)
+        shapes.append([w.shape for w in model.trainable_variables])
+    assert shapes[0] == shapes[1]
+
+
+def test_the_decoder_starts_at_the_mean_image():
+    model, _ = built("gae")
+    mean = np.clip(Data().train.mean(axis=0), gae.CLIP, 1 - gae.CLIP)
+    np.testing.assert_allclose(model.decode(np.zeros([1, 10], np.float32))[0], mean, atol=1e-5)
+
+
+def test_a_stored_model_of_the_recipe_samples():
+    model, _ = built("gae")
+    model.store_codes(Data().train, warn=False)
+    assert np.all(np.isfinite(model.sample(2, seed=0)))
