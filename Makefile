@@ -15,10 +15,10 @@ demo: $(STAMP)
 	$(BIN)/python -m trainers demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-all: $(STAMP)
-	$(BIN)/python -m pytest -m ""
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m ""
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -7,6 +7,7 @@ Also timed: what the noise of 256 seeds costs beside one `decode` of 256 codes, 
 
 import argparse
 import concurrent.futures
+import contextlib
 import gc
 import json
 import multiprocessing
@@ -33,6 +34,7 @@ NAME = "gmmn"
 ROWS = 16
 FLIP_SECONDS = 5.0
 CLIENTS = (1, 8, 64)
+CASES = ("noise", "reloads", "grpc", "rest", "flips")
 PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
@@ -98,7 +100,7 @@ def load(addresses, transport, clients, duration, during=None):
 
 def load_record(transport, clients, duration, seconds, failures):
     """One line of the results."""
-    p50, p95, p99 = np.percentile(seconds, [50, 95, 99]) * 1000
+    p50, p95, p99 = (np.percentile(seconds, [50, 95, 99]) * 1000).tolist()
     return {
         "case": f"{clients} clients over {transport}, {ROWS} samples a request",
         "value": float(f"{len(seconds) * ROWS / duration:.4g}"),
@@ -206,24 +208,22 @@ def machine():
 
 
 def measure(arguments):
-    """All records."""
+    """Records of the chosen cases."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "models"
         version = write_model(folder)
         gc.collect(), gc.freeze()  # JSON makes many small lists: collections that walk TensorFlow would stall
-        records = [noise(version, arguments.rounds)]
-        records.append(reloads(Path(shutil.copytree(folder, Path(name) / "reloads")), arguments.reloads))
-        process = ServerProcess(folder)
-        try:
-            for transport in ("grpc", "rest"):
+        if "noise" in arguments.cases:
+            yield noise(version, arguments.rounds)
+        if "reloads" in arguments.cases:
+            yield reloads(Path(shutil.copytree(folder, Path(name) / "reloads")), arguments.reloads)
+        with contextlib.closing(ServerProcess(folder)) as process:
+            for transport in [case for case in ("grpc", "rest") if case in arguments.cases]:
                 for clients in CLIENTS:
                     result = load(process.addresses, transport, clients, arguments.seconds)
-                    records.append(load_record(transport, clients, arguments.seconds, *result))
-                    print(records[-1], file=sys.stderr)
-            records.append(flips(folder, process.addresses, max(arguments.seconds, 2 * FLIP_SECONDS)))
-        finally:
-            process.close()
-    return records
+                    yield load_record(transport, clients, arguments.seconds, *result)
+            if "flips" in arguments.cases:
+                yield flips(folder, process.addresses, max(arguments.seconds, 2 * FLIP_SECONDS))
 
 
 def main():
@@ -231,10 +231,13 @@ def main():
     parser.add_argument("--seconds", type=float, default=5.0, help="of each load")
     parser.add_argument("--reloads", type=int, default=30)
     parser.add_argument("--rounds", type=int, default=100, help="of sample and decode in turns")
+    parser.add_argument("--cases", nargs="+", choices=CASES, default=CASES)
     parser.add_argument("--output", type=Path, default=RESULTS)
     arguments = parser.parse_args()
-    facts = machine()
-    results = {"machine": facts, "records": measure(arguments)}
+    results = {"machine": machine(), "records": []}
+    for line in measure(arguments):
+        print(json.dumps(line), file=sys.stderr, flush=True)
+        results["records"].append(line)
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(json.dumps(results, indent=2) + "\n")
     print(json.dumps(results, indent=2))

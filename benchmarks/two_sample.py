@@ -28,6 +28,21 @@ def samples(n):
     return x.astype(np.float32), y.astype(np.float32)
 
 
+def measure_case(peer, n, rounds):
+    """Times of both contestants on two samples of `n` rows."""
+    x, y = samples(n)
+    kernel = kernels.Gaussian((BANDWIDTH,))
+    variants = {
+        "tfmmd": harness.timed(
+            lambda: discrepancies.permutation_test(x, y, kernel, num_permutations=PERMUTATIONS, seed=0)
+        ),
+        "alibi-detect": lambda: peer.ask(
+            n=n, d=FEATURES, bandwidth=BANDWIDTH, permutations=PEER_PERMUTATIONS[n], scale=PERMUTATIONS
+        ),
+    }
+    return harness.interleaved(variants, rounds)
+
+
 def measure(rounds):
     """All records of the benchmark."""
     peer = harness.Peer("two_sample_alibi.py", PEER)
@@ -37,17 +52,7 @@ def measure(rounds):
         "cases": {},
     }
     for n, target in TARGETS.items():
-        x, y = samples(n)
-        kernel = kernels.Gaussian((BANDWIDTH,))
-        variants = {
-            "tfmmd": harness.timed(
-                lambda: discrepancies.permutation_test(x, y, kernel, num_permutations=PERMUTATIONS, seed=0)
-            ),
-            "alibi-detect": lambda: peer.ask(
-                n=n, d=FEATURES, bandwidth=BANDWIDTH, permutations=PEER_PERMUTATIONS[n], scale=PERMUTATIONS
-            ),
-        }
-        times = harness.interleaved(variants, rounds)
+        times = measure_case(peer, n, rounds)
         speedup = {kind: 1.0 / r for kind, r in harness.ratios(times, "tfmmd")["alibi-detect"].items()}
         record["cases"][n] = {"times": harness.medians(times), "speedup": speedup, "target": target}
         print(n, json.dumps(record["cases"][n]), flush=True)

@@ -13,15 +13,15 @@ from tfmmd import kernels, layers  # noqa: E402
 
 
 def trained_weights():
-    """Weights and last loss after two epochs of a model whose loss is the MMD of its codes and a little more."""
+    """Weights after two epochs of a model whose loss is the MMD of its codes and a little more."""
     keras.utils.set_random_seed(0)
     left, right, encoder = keras.Input([3]), keras.Input([3]), keras.layers.Dense(2)
     codes = layers.MMDRegularizer(kernels.Gaussian((1.0, 2.0)))([encoder(left), encoder(right)])
     model = keras.Model([left, right], codes)
     model.compile(keras.optimizers.SGD(0.2), loss=["mse", "mse"], loss_weights=[0.1, 0.1])
     x, y = harness.samples(38, 38)
-    history = model.fit([x, y], [x[:, :2], y[:, :2]], batch_size=20, epochs=2, shuffle=False, verbose=0)
-    return [*model.get_weights(), history.history["loss"][-1]]
+    model.fit([x, y], [x[:, :2], y[:, :2]], batch_size=20, epochs=2, shuffle=False, verbose=0)
+    return model.get_weights()
 
 
 def main():

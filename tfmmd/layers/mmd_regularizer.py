@@ -15,7 +15,9 @@ class MMDRegularizer(keras.layers.Layer):
 
     For domain adaptation, for codes that shall follow a prior, for fair representations. The discrepancy is
     that of the global batch: under a strategy all replicas' rows are gathered, and the share that each
-    replica's gradient takes is left to Keras, which divides added losses by the number of replicas.
+    replica's gradient takes is left to Keras, which divides added losses by the number of replicas. Training is
+    that of one device; only the `loss` that Keras logs then counts this term more than once, because the
+    replicas share the layer's list of losses.
 
     Args:
         kernel: A `tfmmd.kernels.Kernel`; None is a Gaussian of bandwidth 1.
