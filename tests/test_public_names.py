@@ -44,7 +44,7 @@ SIGNATURES = {
     models.GAN: "generator critic prior",
     models.WGANGP: "generator critic prior",
     models.CramerGAN: "generator critic prior",
-    models.MMDGAN: "generator critic prior",
+    models.MMDGAN: "generator critic prior kernel=None",
     metrics.parzen_log_likelihood: "samples test validation *bandwidths=None",
     metrics.KernelInceptionDistance: "num_subsets=100 subset_size=1000",
     metrics.FrechetInceptionDistance: "num_features",

@@ -11,7 +11,7 @@ def build(settings, data):
     return models.VAE(
         encoder,
         decoder,
-        priors.Normal(settings.latent_size),
+        prior=priors.Normal(settings.latent_size),
         likelihood=settings.likelihood,
         scale=settings.scale,
         kl_weight=settings.kl_weight,
