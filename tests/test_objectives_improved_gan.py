@@ -95,7 +95,9 @@ def test_feature_matching_has_a_finite_gradient_at_equal_samples(norm):
 
 
 @pytest.mark.parametrize(
-    "objective", [objectives.SemiSupervised(1.0, 0.25), objectives.FeatureMatching("l1")], ids=lambda o: type(o).__name__
+    "objective",
+    [objectives.SemiSupervised(1.0, 0.25), objectives.FeatureMatching("l1")],
+    ids=lambda o: type(o).__name__,
 )
 def test_config_round_trip(objective):
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(objective))

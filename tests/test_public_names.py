@@ -66,7 +66,9 @@ def test_the_arguments_have_their_names_order_and_defaults(function):
     parameters = list(inspect.signature(function).parameters.values())
     keyword_only = {p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY}
     positional = iter(parameters)
-    for word in SIGNATURES[function].split(" ") if "(" not in SIGNATURES[function] else _words(SIGNATURES[function]):
+    for word in (
+        SIGNATURES[function].split(" ") if "(" not in SIGNATURES[function] else _words(SIGNATURES[function])
+    ):
         name, _, default = word.lstrip("*").partition("=")
         parameter = keyword_only[name] if word.startswith("*") else next(positional)
         assert parameter.name == name
@@ -92,7 +94,9 @@ def test_settings_of_a_model_are_keyword_only(model):
 
 
 def test_the_top_module_reaches_every_room():
-    assert set("kernels discrepancies models metrics callbacks data priors networks layers".split()) <= set(dir(tfmmd))
+    assert set("kernels discrepancies models metrics callbacks data priors networks layers".split()) <= set(
+        dir(tfmmd)
+    )
 
 
 def _words(text):

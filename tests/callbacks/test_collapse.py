@@ -34,7 +34,9 @@ def healthy():
 @pytest.mark.filterwarnings("error")
 def test_real_images_raise_no_alarm():
     kernel = kernels.Gaussian([1.0, 2.0, 4.0])
-    assert not alarm_on(healthy(), kernel=kernel, classifier=lambda x: np.eye(10)[np.arange(len(x)) % 10]).alarms
+    assert not alarm_on(
+        healthy(), kernel=kernel, classifier=lambda x: np.eye(10)[np.arange(len(x)) % 10]
+    ).alarms
 
 
 def test_a_single_repeated_image_fires():

@@ -81,7 +81,10 @@ class CollapseAlarm(keras.callbacks.Callback):
     def look(self, samples):
         """The numbers of samples `[n, ...]`, by name."""
         rows = _rows(samples)
-        numbers = {"unique": unique_share(rows, SAME * self.distance), "spread": _median(rows) / self.distance}
+        numbers = {
+            "unique": unique_share(rows, SAME * self.distance),
+            "spread": _median(rows) / self.distance,
+        }
         if self.classifier is not None:
             mean = np.asarray(self.classifier(samples), np.float64).mean(0)
             entropy = (mean * np.log(1.0 / np.maximum(mean, 1e-300))).sum()
@@ -100,7 +103,9 @@ class CollapseAlarm(keras.callbacks.Callback):
         ]
         if self.numbers.get("saturation", 0.0) > self.max_saturation:
             report = kernels.saturation(self.kernel, _rows(samples), self.data)
-            found.append(f"The kernel should tell samples and data apart. Received: {report}. Change its bandwidth.")
+            found.append(
+                f"The kernel should tell samples and data apart. Received: {report}. Change its bandwidth."
+            )
         return found
 
     def _write(self, epoch):
