@@ -24,7 +24,7 @@ def compile_model(model, settings):
     model.compile(
         generator_optimizer=optimizer("learning_rate", settings.momentum),
         critic_optimizer=optimizer("critic_rate", settings.critic_momentum),
-        encoder_optimizer=optimizer("critic_rate", settings.critic_momentum),
+        encoder_optimizer=optimizer("encoder_rate", settings.critic_momentum),
         critic_steps=settings.critic_steps,
     )
 
@@ -52,6 +52,7 @@ RECIPE = Recipe(
         "learning_rate": 0.01,
         "momentum": 0.9,
         "critic_rate": 0.1,
+        "encoder_rate": 0.1,  # of the encoder's adversarial step
         "critic_momentum": 0.1,
         "beta_1": 0.5,  # of Adam; ours
         "schedule": "stepwise",
@@ -70,10 +71,15 @@ RECIPE = Recipe(
             "optimizer": "adam",
             "learning_rate": 1e-3,
             "critic_rate": 5e-4,
+            "encoder_rate": 5e-4,
             "schedule": "cosine",
             "steps": 11_000,
         },
     },
     special={("digits", "quick"): {"steps": 2_000, "hidden": (200, 200), "num_samples": 1297}},
-    tunable={"learning_rate": (1e-4, 1e-2, "log"), "critic_rate": (1e-4, 1e-2, "log")},
+    tunable={
+        "learning_rate": (1e-4, 1e-2, "log"),
+        "critic_rate": (1e-4, 1e-2, "log"),
+        "encoder_rate": (1e-4, 1e-2, "log"),
+    },
 )
