@@ -61,10 +61,9 @@ def importance(model, x, proposal, num_draws):
 
 
 def many_samples_parzen(model, run_data, settings):
-    """Parzen score of `settings.many_samples` samples (550 000), streaming: about a gigabyte at any number.
+    """Parzen score of `settings.many_samples` samples (550 000), streaming in bounded memory.
 
-    Not comparable with scores of 10 000 samples: on MNIST the score rises by about 25 nats for every tenfold
-    number of samples, whatever the model.
+    Not comparable with scores of 10 000 samples: the score rises with their number.
     """
     num_samples = settings.get("many_samples", MANY_SAMPLES)
     estimate = streaming_parzen(

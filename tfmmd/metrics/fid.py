@@ -181,7 +181,7 @@ def _factor(covariance):
 
 
 def _nuclear_norm(matrix):
-    """The sum of the singular values `[r, s]`; square matrices by symmetric eigenvalues, ten times faster."""
+    """The sum of the singular values `[r, s]`; square matrices by symmetric eigenvalues."""
     if matrix.shape[0] != matrix.shape[1]:
         return np.linalg.svd(matrix, compute_uv=False).sum()
     return np.sqrt(np.maximum(np.linalg.eigvalsh(matrix @ matrix.T), 0)).sum()
