@@ -44,13 +44,15 @@ class _Form:
 
     def tiled(self, inputs, wanted):
         """The value, and the gradients with respect to all inputs: None if not wanted, or of weights."""
-        x, y, a, b = self._with_weights(inputs)
-        a, b = plain.weights_of(x, a), plain.weights_of(y, b)
+        x, y, *weights = self._with_weights(inputs)
+        a, b = (plain.weights_of(s, w) for s, w in zip((x, y), weights))
         tiles = Tiles(x, y, self.kernel, biased=self.biased, tile_rows=self.tile_rows)
         of_xx, of_yy, of_xy = plain.pair_masses(a, b, self.biased)
-        xx, slope_xx = tiles.within(x, a, gradient=wanted[0])
-        yy, slope_yy = tiles.within(y, b, gradient=wanted[1])
-        xy, *slopes_xy = tiles.cross(x, a, y, b, gradients=tuple(wanted[:2]))
+        xx, slope_xx = tiles.within(x, weights[0], gradient=wanted[0])
+        with tf.control_dependencies(_present(xx, slope_xx)):  # a graph would hold all three at once
+            yy, slope_yy = tiles.within(y, weights[1], gradient=wanted[1])
+        with tf.control_dependencies(_present(yy, slope_yy)):
+            xy, *slopes_xy = tiles.cross(x, weights[0], y, weights[1], gradients=tuple(wanted[:2]))
         slopes = [None] * len(inputs)
         if wanted[0]:
             slopes[0] = _joined(slope_xx, of_xx, slopes_xy[0], of_xy) + tiles.linear_part(
@@ -91,6 +93,10 @@ class _Form:
     def _with_weights(self, inputs):
         rest = iter(inputs[2:])
         return [*inputs[:2], *(next(rest) if g else None for g in self.given)]
+
+
+def _present(*tensors):
+    return [t for t in tensors if t is not None]
 
 
 def _joined(within, mass, cross, cross_mass):

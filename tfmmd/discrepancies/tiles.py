@@ -18,6 +18,7 @@ from tfmmd.kernels.pairs import Pairs, num_features
 _ENTRIES = 2**21  # of a tile: 8 MB in float32
 _ROWS = 800  # of a tile: with fewer the products slow down
 _ALIGN = 16  # slices at whole multiples of so many rows are views, not copies
+_WIDE = 128  # features from which a copy of the points costs more memory than a second pass costs time
 _JIT_PAIRS = 2**17  # fewer pairs are not worth the launch of a compiled function
 
 
@@ -26,7 +27,8 @@ class Points(NamedTuple):
 
     Attributes:
         centred: `[n, d]`.
-        weighted: `[n, d + 1]`, the centred points times their weights, then the weights.
+        weighted: The centred points times their weights `[n, d]`, for few features with the weights beside
+            them, `[n, d + 1]`.
         squares: ||centred||**2 `[n]`.
         along: centre . centred `[n]`.
         weights: `[n]`.
@@ -40,11 +42,16 @@ class Points(NamedTuple):
 
     def rows(self, start, size):
         """`size` rows from `start` on; `start` may be a tensor."""
-        return Points(*(_rows_of(part, start, size) for part in self))
+        return self._mapped(lambda part: _rows_of(part, start, size))
 
     def repeated(self, size):
         """The points followed by their first `size` rows."""
-        return Points(*(tf.concat([part, part[:size]], axis=0) for part in self))
+        return self._mapped(lambda part: tf.concat([part, part[:size]], axis=0))
+
+    def _mapped(self, function):
+        """`function` of every part, once for parts that are one tensor."""
+        results = {id(part): function(part) for part in {id(p): p for p in self}.values()}
+        return Points(*(results[id(part)] for part in self))
 
 
 class Tiles:
@@ -75,7 +82,7 @@ class Tiles:
 
         Args:
             x: Tensor `[n, d]`.
-            weights: Tensor `[n]`.
+            weights: Tensor `[n]`, or None for ones.
             gradient: Whether the gradient is wanted.
 
         Returns:
@@ -83,8 +90,7 @@ class Tiles:
         """
         blocks, size = _layout(_size(x), _size(x) // 2, self.tile_rows, odd=True)
         half = blocks // 2
-        points = self._prepare(x, weights, blocks * size)
-        circle = points.repeated(half * size)
+        circle = self._prepare(x, weights, blocks * size).repeated(half * size)
         twice = tf.concat(
             [tf.ones([size], x.dtype), tf.fill([half * size], tf.constant(2.0, x.dtype))], axis=0
         )
@@ -95,23 +101,22 @@ class Tiles:
             twofold = columns.weights * twice
             row_sums, slopes = self._tile(rows, columns, twofold, same=True, gradient=gradient)
             if gradient:
-                own = _share(slopes, columns)
-                others = _share([s[:, size:] for s in slopes], rows, transposed=True)
-                where = tf.math.floormod(i + tf.range(half + 1), blocks)
-                sums = _added(sums, where, tf.concat([own, others], axis=0))
+                sums = _added(sums, i[None], _share(slopes, columns))
+                after = tf.math.floormod(i + 1 + tf.range(half), blocks)
+                sums = _added(sums, after, _share([s[:, size:] for s in slopes], rows, transposed=True))
             return _total(rows.weights, row_sums), sums
 
         total, sums = _loop(step, blocks, self._zeros(blocks, size, x) if gradient else ())
-        return total, 2.0 * self._gradient(sums, points, _size(x)) if gradient else None
+        return total, 2.0 * self._gradient(sums, circle, _size(x)) if gradient else None
 
     def cross(self, x, x_weights, y, y_weights, *, gradients):
         """sum(v_i w_j k(x_i, y_j)) over all pairs, by blocks of rows of `x`.
 
         Args:
             x: Tensor `[n, d]`.
-            x_weights: Tensor `[n]`.
+            x_weights: Tensor `[n]`, or None for ones.
             y: Tensor `[m, d]`.
-            y_weights: Tensor `[m]`.
+            y_weights: Tensor `[m]`, or None for ones.
             gradients: Pair of bools: whether the gradients with respect to `x` and `y` are wanted.
 
         Returns:
@@ -168,8 +173,10 @@ class Tiles:
         """`Points` of a sample, padded to `size` rows."""
         padding = size - _size(x)
         centred = tf.pad(x - self.centre, [[0, padding], [0, 0]])
-        weights = tf.pad(weights, [[0, padding]])
-        weighted = tf.concat([centred * weights[:, None], weights[:, None]], axis=1)
+        weighted = centred if weights is None else centred * tf.pad(weights, [[0, padding]])[:, None]
+        weights = tf.pad(tf.ones_like(x[:, 0]) if weights is None else weights, [[0, padding]])
+        if x.shape[1] is not None and x.shape[1] < _WIDE:
+            weighted = tf.concat([weighted, weights[:, None]], axis=1)
         along = tf.linalg.matvec(centred, self.centre)
         return Points(centred, weighted, tf.reduce_sum(tf.square(centred), axis=1), along, weights)
 
@@ -232,14 +239,14 @@ class Tiles:
     def _gradient(self, sums, points, rows):
         """The gradient `[rows, d]` from sums of [w y, w] by slopes, `[..., d + 1]` for each kind of slope."""
         d = num_features(points.centred)
-        sums = tf.reshape(sums, [-1, tf.shape(sums)[-1]])
+        sums = tf.reshape(sums, [-1, tf.shape(sums)[-1]])[:rows]
         result = 0.0
         if self.kernel.uses_distance:
-            result += 2.0 * (sums[:, d : d + 1] * points.centred - sums[:, :d])
+            result += 2.0 * (sums[:, d : d + 1] * points.centred[:rows] - sums[:, :d])
         if self.kernel.uses_product:
             of_product = sums[:, -d - 1 :]
             result += of_product[:, :d] + of_product[:, d:] * self.centre
-        return (points.weights[:, None] * result)[:rows]
+        return points.weights[:rows, None] * result
 
 
 def _worth_compiling(x, y):
@@ -289,7 +296,12 @@ def _total(weights, row_sums):
 
 def _share(slopes, points, transposed=False):
     """Sums of [w y, w] over the columns (or rows) of each slope, side by side."""
-    return tf.concat([tf.matmul(s, points.weighted, transpose_a=transposed) for s in slopes], axis=1)
+    parts = []
+    for slope in slopes:
+        parts.append(tf.matmul(slope, points.weighted, transpose_a=transposed))
+        if points.weighted.shape[1] == points.centred.shape[1]:
+            parts.append(tf.linalg.matvec(slope, points.weights, transpose_a=transposed)[:, None])
+    return tf.concat(parts, axis=1)
 
 
 def _added(sums, blocks, update):
