@@ -4,11 +4,11 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test test-all lint format check bench clean
+.PHONY: demo test test-all lint format check bench docs dist clean
 
 $(STAMP): setup.cfg pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q -c constraints.txt -e '.[serving,dev]'
+	$(BIN)/pip install -q -c constraints.txt -e '.[serving,tune,docs,dev]'
 	touch $@
 
 demo: $(STAMP)
@@ -23,6 +23,7 @@ test-all: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
@@ -32,6 +33,12 @@ check: lint test
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
+
+docs: $(STAMP)  # the site, in build/site; stops at a warning or a broken link
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+dist: $(STAMP)  # sdist and wheel, in dist
+	$(BIN)/python -m build
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

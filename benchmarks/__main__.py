@@ -4,7 +4,7 @@ import runpy
 import subprocess
 import sys
 
-NAMES = ("mmd", "two_sample", "metrics", "train_step", "wae_step", "serving")
+NAMES = ("mmd", "two_sample", "metrics", "train_step", "wae_step", "gae_step", "serving")
 
 
 def main(arguments):

@@ -65,7 +65,7 @@ def timed(function):
 
 
 def interleaved(variants, rounds):
-    """Times of variants that take turns.
+    """Times of variants that take turns, each round beginning with the next one: a place costs or saves time.
 
     Args:
         variants: Name -> function that runs once and returns {"wall": s, "cpu": s}.
@@ -76,8 +76,9 @@ def interleaved(variants, rounds):
     """
     times = {name: [] for name in variants}
     for turn in range(rounds + 1):
-        for name, run in variants.items():
-            record = run()
+        first = turn % len(variants)
+        for name in [*variants][first:] + [*variants][:first]:
+            record = variants[name]()
             if turn:
                 times[name].append(record)
     return times
@@ -131,9 +132,14 @@ def _processor():
     return next((line.split(": ")[1] for line in lines if line.startswith("model name")), platform.machine())
 
 
+def read(name):
+    """The record of `docs/results/NAME.json`."""
+    return json.loads((RESULTS / f"{name}.json").read_text())
+
+
 def write(name, record):
     """Writes `docs/results/NAME.json` with the machine beside the record."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / f"{name}.json"
-    path.write_text(json.dumps({"machine": machine(), **record}, indent=1) + "\n")
+    path.write_text(json.dumps({**record, "machine": machine()}, indent=1) + "\n")
     return path

@@ -87,6 +87,7 @@ def measure(case, rounds, ours, peer, folder):
         "ratio": harness.ratios(times, "tfmmd"),
         "target": TARGETS[case],
         "times": harness.medians(times),
+        "rounds": rounds,
     }
     print(case, json.dumps(record), file=sys.stderr, flush=True)
     return record
@@ -119,8 +120,36 @@ def set_threads(number):
     tf.config.threading.set_intra_op_parallelism_threads(number)
 
 
-def main():
-    """Runs the benchmark."""
+def earlier(threads):
+    """What the results file holds from runs with as many threads, or nothing."""
+    path = harness.RESULTS / "metrics.json"
+    record = json.loads(path.read_text()) if path.exists() else {}
+    return record if record.get("threads") == threads else {"cases": {}}
+
+
+def plot(record):
+    """Draws every peer's time over ours, and the target, to `docs/results/metrics.png`."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    cases = record["cases"]
+    bars = [(case, peer) for case in cases for peer in cases[case]["target"]]
+    figure, axes = pyplot.subplots(figsize=(8, 4))
+    for key, label, size in (("ratio", "measured", 0.4), ("target", "target", 0.2)):
+        values = [cases[case][key][peer] for case, peer in bars]
+        heights = [1 / (v["wall"] if isinstance(v, dict) else v) for v in values]
+        axes.barh(np.arange(len(bars)) + (size == 0.2) * 0.3, heights, size, label=label)
+    axes.set_yticks(range(len(bars)), [f"{case}: {peer}" for case, peer in bars])
+    axes.set(xscale="log", xlabel="the peer's time / ours (limit: products alone)")
+    axes.axvline(1, color="black", linewidth=0.8), axes.legend()
+    figure.tight_layout()
+    figure.savefig(harness.RESULTS / "metrics.png", dpi=110)
+
+
+def arguments():
+    """The parsed command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rows", type=int, default=50_000, help="rows of features of each side")
@@ -129,22 +158,33 @@ def main():
         "--full-kid-rows", type=int, default=0, help="memory of the KID of all pairs, try 50000"
     )
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of ours and of the peers")
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def main():
+    """Runs the benchmark."""
+    options = arguments()
     set_threads(options.threads)
-    record = {
+    record = {"cases": {}, **earlier(options.threads)}
+    record |= {
         "unit": "our time / the peer's, lower is better",
         "threads": options.threads,
         "rows": options.rows,
+        "kde_points_of_peers": TFP_POINTS,  # scaled up to 10 000
     }
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        write_arrays(folder, options.rows)
-        peer, ours = harness.Peer("metrics_peers.py", PEERS, ENVIRONMENT), our_variants(folder)
-        record["cases"] = {case: measure(case, options.rounds, ours, peer, folder) for case in options.cases}
-        peer.close()
+    if options.cases:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            write_arrays(folder, options.rows)
+            peer, ours = harness.Peer("metrics_peers.py", PEERS, ENVIRONMENT), our_variants(folder)
+            for case in options.cases:
+                record["cases"][case] = measure(case, options.rounds, ours, peer, folder)
+            peer.close()
     if options.full_kid_rows:
         record["kid_of_all_pairs"] = full_kid(options.full_kid_rows)
+    record.pop("machine", None)
     print(harness.write("metrics", record))
+    plot(record)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ CASES = {
 STEP_TARGET = 0.45  # of a GMMN training step, to PyTorch
 MEMORY_TARGETS = {(16_000, 10): 200, (16_000, 784): 400}  # megabytes
 MEMORY_SIZES = (1000, 2000, 4000, 8000, 16_000)
+LARGE = ((64_000, 10), (64_000, 784))  # autodiff would hold 16 GB in each n x n matrix
 PEER_LIMIT = 4000  # rows above which autodiff is not tried: it keeps all n x n matrices
 
 
@@ -125,38 +126,41 @@ def measure_case(peer, n, d, kernel, rounds):
     return harness.interleaved(variants, rounds)
 
 
-def limit_ms(n, d):
-    """Arithmetic limit of a case in milliseconds: 4 products at the measured rate, 2 passes of exponentials.
+def limit_ms(n, d, kernel):
+    """Arithmetic limit of a case in milliseconds: products at the measured rate and passes over the entries.
 
     The products of one symmetric half, of the other sample's half, and of the cross block, each once forward;
-    two of them once more backward. The exponentials are those of a compiled pass of six over every pair.
+    two of them once more backward: 4 products. The value and slope of the kernel are a compiled pass over the
+    entries of both halves and of the cross block: 2 passes.
     """
     a, b = (tf.random.normal([2000, 784]) for _ in range(2))
     product = tf.function(lambda: tf.matmul(a, b, transpose_b=True))
     d2 = tf.random.uniform([1000, 4000], 0.0, 100.0)
-    sweep = tf.function(lambda: tf.add_n([tf.exp(-d2 / (2.0 * s**2)) for s in BANDWIDTHS]), jit_compile=True)
+    sweep = tf.function(lambda: tf.complex(*KERNELS[kernel].value_and_slope(d2)), jit_compile=True)
     times = harness.interleaved({"product": harness.timed(product), "sweep": harness.timed(sweep)}, 9)
-    unit = harness.medians(times)
-    flops = unit["product"]["wall_ms"] * (n * n * d) / (2000 * 2000 * 784)
-    return 4 * flops + 2 * unit["sweep"]["wall_ms"] * n * n / d2.shape.num_elements()
+    unit = {name: record["wall_ms"] for name, record in harness.medians(times).items()}
+    products = 4 * unit["product"] * (n * n * d) / (2000 * 2000 * 784)
+    return {"products": products, "entries": 2 * unit["sweep"] * n * n / d2.shape.num_elements()}
 
 
-def measure_memory(who, n, d):
-    """Megabytes at the peak above the start, in a process of its own."""
+def measure_alone(who, n, d):
+    """Megabytes at the peak above the start, and seconds, in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.mmd", "--peak", who, str(n), str(d)]
     out = subprocess.run(command, capture_output=True, text=True, cwd=harness.ROOT)
-    return float(out.stdout.strip().splitlines()[-1]) if out.returncode == 0 else None
+    return json.loads(out.stdout.strip().splitlines()[-1]) if out.returncode == 0 else {}
 
 
 def print_peak(who, n, d):
-    """Prints this process's peak for one call at `n` after a small one."""
+    """Prints this process's peak and time for one call at `n` after a small one."""
     function = ours("gaussian") if who == "tfmmd" else theirs("gaussian")
     on_samples(function, 300, d)()
-    print(harness.peak_above(on_samples(function, n, d)))
+    call, seconds = harness.timed(on_samples(function, n, d)), {}
+    peak = harness.peak_above(lambda: seconds.update(call()))
+    print(json.dumps({"peak_mb": peak, "seconds": seconds["wall"]}))
 
 
-def measure(rounds, sizes):
-    """All records of the benchmark."""
+def measure_cases(rounds):
+    """Times of all cases."""
     peer = harness.Peer("mmd_torch.py", TORCH)
     record = {"unit": "ratio of our time to the peer's, lower is better", "rounds": rounds, "cases": {}}
     for case, (n, d, kernel, targets) in CASES.items():
@@ -166,25 +170,43 @@ def measure(rounds, sizes):
             "ratios": harness.ratios(times, "tfmmd"),
             "targets": targets,
         }
-        if kernel == "gaussian":
-            record["cases"][case]["limit_ms"] = limit_ms(n, d)
+        limit = limit_ms(n, d, kernel)
+        of_limit = record["cases"][case]["times"]["tfmmd"]["wall_ms"] / sum(limit.values())
+        record["cases"][case].update(limit_ms=limit, of_limit=of_limit)
         print(case, json.dumps(record["cases"][case]), flush=True)
-    steps = {"tfmmd": harness.timed(gmmn_step()), "torch": lambda: peer.ask(task="gmmn")}
-    times = harness.interleaved(steps, 3 * rounds)
-    record["gmmn_step"] = {
-        "times": harness.medians(times),
-        "ratios": harness.ratios(times, "tfmmd"),
-        "target": STEP_TARGET,
-    }
-    print("gmmn step", json.dumps(record["gmmn_step"]), flush=True)
     peer.close()
-    record["peak_mb"] = {
-        f"{who} d={d}": {n: measure_memory(who, n, d) for n in sizes if who == "tfmmd" or n <= PEER_LIMIT}
+    return record
+
+
+def measure_step(rounds):
+    """Times of a training step."""
+    peer = harness.Peer("mmd_torch.py", TORCH)
+    steps = {"tfmmd": harness.timed(gmmn_step()), "torch": lambda: peer.ask(task="gmmn")}
+    times = harness.interleaved(steps, rounds)
+    peer.close()
+    ratios = harness.ratios(times, "tfmmd")
+    print("gmmn step", json.dumps(ratios), flush=True)
+    return {"gmmn_step": {"times": harness.medians(times), "ratios": ratios, "target": STEP_TARGET}}
+
+
+def measure_memory(sizes):
+    """Peaks of both contestants at growing sizes."""
+    peaks = {
+        f"{who} d={d}": {
+            n: measure_alone(who, n, d).get("peak_mb") for n in sizes if who == "tfmmd" or n <= PEER_LIMIT
+        }
         for who in ("tfmmd", "tensorflow")
         for d in (10, 784)
     }
-    print("peak", json.dumps(record["peak_mb"]), flush=True)
-    return record
+    print("peak", json.dumps(peaks), flush=True)
+    return {"peak_mb": peaks, "peak_targets": {f"n={n} d={d}": mb for (n, d), mb in MEMORY_TARGETS.items()}}
+
+
+def measure_large():
+    """Our peak and time at sizes that others cannot hold."""
+    runs = {f"n={n} d={d}": measure_alone("tfmmd", n, d) for n, d in LARGE}
+    print("large", json.dumps(runs), flush=True)
+    return {"large": runs}
 
 
 def plot(record):
@@ -202,6 +224,7 @@ def plot(record):
     left.set_xticks(range(len(cases)), [name.replace(" ", "\n") for name in cases], fontsize=8)
     left.set(yscale="log", ylabel="ms, value and gradient")
     for name, peaks in record["peak_mb"].items():
+        peaks = {**peaks, **{n: r["peak_mb"] for n, r in _large_of(record, name).items()}}
         known = {int(n): mb for n, mb in peaks.items() if mb}
         right.plot(known.keys(), known.values(), "o-", label=name)
     right.set(xscale="log", yscale="log", xlabel="n", ylabel="MB above start, at the peak")
@@ -210,16 +233,36 @@ def plot(record):
     figure.savefig(harness.RESULTS / "mmd.png", dpi=110)
 
 
+def _large_of(record, name):
+    """Rows -> record of the large runs that continue a curve of memory."""
+    who, features = name.split()
+    runs = record.get("large", {}) if who == "tfmmd" else {}
+    return {case.split()[0][2:]: run for case, run in runs.items() if case.endswith(f" {features}") and run}
+
+
 def main():
     """Runs the benchmark and says which targets are missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--sizes", type=int, nargs="*", default=MEMORY_SIZES, help="n of the memory curve")
+    parser.add_argument(
+        "--only", choices=["cases", "step", "memory", "large"], help="keep the other parts as they are"
+    )
     parser.add_argument("--peak", nargs=3, metavar=("WHO", "N", "D"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.peak:
         return print_peak(options.peak[0], int(options.peak[1]), int(options.peak[2]))
-    record = measure(options.rounds, options.sizes)
+    parts = {
+        "cases": lambda: measure_cases(options.rounds),
+        "step": lambda: measure_step(3 * options.rounds),
+        "memory": lambda: measure_memory(options.sizes),
+        "large": measure_large,
+    }
+    if options.only:
+        measured = parts[options.only]()
+        record = {**harness.read("mmd"), **measured}
+    else:
+        record = {key: value for part in parts.values() for key, value in part().items()}
     print(harness.write("mmd", record))
     plot(record)
 

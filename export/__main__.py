@@ -59,7 +59,7 @@ def _add_sample(commands):
     sample.add_argument(
         "--seeds", type=int, nargs="+", required=True, metavar="SEED", help="int64, one a sample"
     )
-    sample.add_argument("--out", required=True, help="picture (.png) or array (.npy) to write")
+    sample.add_argument("--out", required=True, help="picture (.png), array (.npy) or table (.csv) to write")
     sample.add_argument("--grpc", metavar="HOST:PORT", help="gRPC address; default 127.0.0.1:8500")
     sample.add_argument("--rest", metavar="URL", help="REST address, used instead of gRPC")
     sample.add_argument("--label", help="version label, such as stable")

@@ -2,7 +2,7 @@
 
 client = Client(grpc="127.0.0.1:8500", name="gmmn")        # or rest="http://127.0.0.1:8501"
 client.sample([1, 2, 3])                                   # float32 [3, ...], a row per seed
-client.decode(latent), client.encode(x), client.reconstruct(x)
+client.decode(latent), client.encode(x), client.reconstruct(x), client.interpolate(start, end, weight)
 """
 
 import numpy as np
@@ -37,7 +37,7 @@ class Client:
                 "A version is chosen once.", f"version={version}, label={label!r}", "Pass one of them."
             )
         self.name, self.max_rows = name, checks.positive_int("max_rows", max_rows)
-        self._transports = {"grpc": Grpc(grpc, timeout)} if grpc else {}
+        self._transports: dict[str, Grpc | Rest] = {"grpc": Grpc(grpc, timeout)} if grpc else {}
         self._transports |= {"rest": Rest(rest, timeout)} if rest else {}
         self._version, self._label = version, label
 
@@ -73,6 +73,12 @@ class Client:
     def reconstruct(self, x, **options):
         """Data `[n, ...]` -> reconstructions `[n, ...]`, where the model has an encoder."""
         return self.predict({"x": np.asarray(x, np.float32)}, "reconstruct", **options)["reconstruction"]
+
+    def interpolate(self, start, end, weight, **options):
+        """Pairs of data `[n, ...]` and shares `[n]` of `end` -> decoded points between their codes `[n, ...]`."""
+        inputs = {"start": start, "end": end, "weight": weight}
+        arrays = {name: np.asarray(value, np.float32) for name, value in inputs.items()}
+        return self.predict(arrays, "interpolate", **options)["samples"]
 
     def predict(self, inputs, signature=DEFAULT, *, name=None, transport=None):
         """Calls any signature.

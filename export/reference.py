@@ -22,7 +22,7 @@ def answers(model):
     """Signature name -> (inputs, outputs), arrays by name, from the Keras model itself."""
     found = {}
     for key, (function, specs) in model.endpoints().items():
-        inputs = [_input(spec) for spec in specs]
+        inputs = [_input(spec, place) for place, spec in enumerate(specs)]
         outputs = tf.function(function, input_signature=specs, autograph=False)(*inputs)
         found[key] = (
             {spec.name: value.numpy() for spec, value in zip(specs, inputs)},
@@ -44,8 +44,8 @@ def read(version_dir):
     return found
 
 
-def _input(spec):
+def _input(spec, place):
     shape = [ROWS, *(size or 1 for size in spec.shape[1:])]
     if spec.dtype.is_integer:
         return tf.cast(tf.reshape(tf.range(np.prod(shape)), shape), spec.dtype)
-    return tf.random.stateless_uniform(shape, _SEED, dtype=spec.dtype, alg="philox")
+    return tf.random.stateless_uniform(shape, (_SEED[0] + place, _SEED[1]), dtype=spec.dtype, alg="philox")

@@ -7,6 +7,7 @@ import re
 import socket
 import socketserver
 import urllib.parse
+from typing import Any
 
 import orjson
 from google.protobuf import json_format
@@ -53,6 +54,8 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
 
 class Handler(http.server.BaseHTTPRequestHandler):
     """One connection."""
+
+    server: Any  # the `Server` above
 
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "tfmmd-stand-in", ""

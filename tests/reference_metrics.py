@@ -35,6 +35,18 @@ def kid(x, y):
     return xx / (n * (n - 1)) + yy / (m * (m - 1)) - 2 * xy / (n * m)
 
 
+def spectral_ratio(x):
+    """sum(l**3) / sum(l**2) of the centred kernel by loops over pairs and triples of distinct rows."""
+    n = len(x)
+    k = np.array([[polynomial_kernel(a, b) for b in x] for a in x])
+    np.fill_diagonal(k, 0)
+    rows = k.sum(axis=1) / (n - 1)
+    k = np.array([[k[i, j] - rows[i] - rows[j] + rows.mean() for j in range(n)] for i in range(n)])
+    squares = [k[i, j] ** 2 for i in range(n) for j in range(n) if i != j]
+    triples = [(i, j, h) for i in range(n) for j in range(n) for h in range(n) if len({i, j, h}) == 3]
+    return max(np.mean([k[i, j] * k[j, h] * k[h, i] for i, j, h in triples]), 0) / np.mean(squares)
+
+
 def expected_polynomial_kernel(mean_1, mean_2):
     """E (a . b / d + 1)**3 of independent a ~ N(mean_1, I), b ~ N(mean_2, I)."""
     d = len(mean_1)

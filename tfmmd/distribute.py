@@ -18,20 +18,26 @@ def num_replicas():
     return context.num_replicas_in_sync
 
 
+def is_replicated():
+    """Whether this code runs as one of several replicas, inside of a strategy's `run`."""
+    return _context() is not None
+
+
 def replica_index():
     """int32 scalar: this replica's place in the global batch."""
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
+    context = _context()
+    if context is None:
         return tf.constant(0, tf.int32)
     return tf.cast(context.replica_id_in_sync_group, tf.int32)
 
 
 def gather(x):
     """All replicas' rows of `x` `[b, ...]` -> `[global b, ...]`; differentiable, the identity on one replica."""
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
+    context = _context()
+    if context is None:
         return x
-    with tf.device(x.device or "/device:CPU:0"):  # a symbolic tensor of a one-device worker has no device
+    own = tf.distribute.get_strategy().extended.worker_devices[0]
+    with tf.device(x.device or own):  # a symbolic tensor of a one-device worker has no device
         x = tf.identity(x)
     return context.all_gather(x, axis=0)
 
@@ -54,16 +60,16 @@ def mean(values):
 def global_rows(x):
     """int32 scalar: number of rows of `x` over all replicas."""
     rows = tf.shape(x)[0]
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
+    context = _context()
+    if context is None:
         return rows
     return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.cast(rows, tf.int32))
 
 
 def total(value):
     """The sum of `value` over replicas; differentiable."""
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
+    context = _context()
+    if context is None:
         return value
     return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
 
@@ -90,12 +96,29 @@ def own_rows(draw, rows):
     Returns:
         Noise `[rows, ...]`: together the replicas hold the rows that one device would draw.
     """
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
+    if _context() is None:
         return draw(rows)
-    counts = context.all_gather(tf.reshape(rows, [1]), axis=0)
-    start = tf.reduce_sum(counts[: replica_index()])
-    return draw(tf.reduce_sum(counts))[start : start + rows]
+    start, total_rows = _place(rows)
+    return draw(total_rows)[start : start + rows]
+
+
+def first_row(rows):
+    """int32 scalar: where this replica's `rows` (int32 scalar) begin in the global batch."""
+    if _context() is None:
+        return tf.constant(0, tf.int32)
+    return _place(rows)[0]
+
+
+def _context():
+    """The context of one of several replicas, or None: then the whole batch is here."""
+    context = tf.distribute.get_replica_context()
+    return None if context is None or context.num_replicas_in_sync == 1 else context
+
+
+def _place(rows):
+    """Where this replica's rows begin, and how many rows all replicas hold."""
+    counts = gather(tf.reshape(rows, [1]))
+    return tf.reduce_sum(counts[: replica_index()]), tf.reduce_sum(counts)
 
 
 def reportable(result):

@@ -21,7 +21,7 @@ class Objective(abc.ABC):
     """
 
     fake_batches = 1
-    output_size = None
+    output_size: int | None = None
 
     @abc.abstractmethod
     def critic_cost(self, real, fake):
@@ -128,18 +128,20 @@ class MMD(Objective):
         diagonal: `"exact"` leaves the pairs of a row with itself out. `"constant"` subtracts k(0, 0) for each
             of them, as the released code does: with a linear part c <a, b> this adds
             c (mean ||x||**2 / (m - 1) + mean ||y||**2 / (n - 1)).
+        shard_rows: As in `discrepancies.global_mmd2`: whether each replica computes its own rows only.
 
     Reference: [binkowski2018]
     """
 
-    def __init__(self, kernel, estimator="unbiased", diagonal="exact"):
+    def __init__(self, kernel, estimator="unbiased", diagonal="exact", shard_rows=False):
         self.kernel = kernels.deserialize(kernel)
         self.estimator = checks.one_of("estimator", estimator, ("unbiased", "biased", "linear", "block"))
         self.diagonal = checks.one_of("diagonal", diagonal, ("exact", "constant"))
+        self.shard_rows = discrepancies.check_shard_rows(shard_rows, self.estimator)
 
     def generator_cost(self, real, fake):
-        real, fake = distribute.gather(real), distribute.gather(fake)
-        value = discrepancies.mmd2(real, fake, self.kernel, estimator=self.estimator)
+        options = {"estimator": self.estimator, "shard_rows": self.shard_rows}
+        value = discrepancies.global_mmd2(real, fake, self.kernel, **options)
         if self.diagonal == "constant":
             value += self._trace_left_in(real) + self._trace_left_in(fake)
         return value
@@ -154,11 +156,12 @@ class MMD(Objective):
     def _trace_left_in(self, x):
         """(mean(k(x, x)) - k(0, 0)) / (n - 1): what subtracting a constant trace leaves in."""
         origin = tf.zeros_like(x[:1])
-        rest = tf.reduce_mean(self.kernel.matching(x, x)) - self.kernel(origin, origin)[0, 0]
-        return rest / tf.cast(tf.shape(x)[0] - 1, x.dtype)
+        to_self = tf.cast(self.kernel.matching(x, x), x.dtype)
+        rest = distribute.mean(to_self) - self.kernel(origin, origin)[0, 0]
+        return rest / tf.cast(distribute.global_rows(x) - 1, x.dtype)
 
     def get_config(self):
-        config = {"estimator": self.estimator, "diagonal": self.diagonal}
+        config = {"estimator": self.estimator, "diagonal": self.diagonal, "shard_rows": self.shard_rows}
         return {"kernel": registry.serialize(self.kernel), **config}
 
 

@@ -5,6 +5,7 @@ per seed for sampling and serving. `distribution()` is its TFP view.
 """
 
 import math
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -36,8 +37,8 @@ class Prior:
         """Codes `[n, k]`, row i from the int64 `row_seeds[i]` alone."""
         return self.transform(self._rows(row_seeds, self.size, role))
 
-    _block = staticmethod(seeds.normal)
-    _rows = staticmethod(seeds.normal_rows)
+    _block: Callable = staticmethod(seeds.normal)
+    _rows: Callable = staticmethod(seeds.normal_rows)
 
     def transform(self, noise):
         """Standard noise `[n, k]` -> codes `[n, k]`."""
@@ -84,9 +85,9 @@ class Uniform(Prior):
 
     def __init__(self, size, low=-1.0, high=1.0):
         super().__init__(size)
-        if not low < high:
+        self.low, self.high = checks.number("low", low), checks.number("high", high)
+        if not -math.inf < self.low < self.high < math.inf:
             checks.fail("`low` must be below `high`.", f"low={low!r}, high={high!r}", "Swap them.")
-        self.low, self.high = float(low), float(high)
 
     def transform(self, noise):
         return self.low + (self.high - self.low) * noise
@@ -160,7 +161,8 @@ class DataMixture(Prior):
 
     def __init__(self, means, scales):
         self.means, self.scales = (
-            v if isinstance(v, keras.Variable) else _matrix(v) for v in (means, scales)
+            v if isinstance(v, keras.Variable) else _matrix(name, v)
+            for name, v in (("means", means), ("scales", scales))
         )
         if (
             tuple(self.means.shape) != tuple(self.scales.shape)
@@ -228,8 +230,7 @@ class DataMixture(Prior):
         Returns:
             Tensor `[m]` of the codes' dtype.
         """
-        codes = tf.convert_to_tensor(codes)
-        checks.rank("codes", codes, 2)
+        codes = _matrix("codes", checks.batch("codes", codes, (self.size,)))
         factors = log_kernel_factors(self.means, self.scales)
         rows = tf.shape(codes)[0]
         block = tf.clip_by_value(rows, 1, max(1, _PAIRS_PER_BLOCK // self.num_components))
@@ -278,6 +279,6 @@ def log_kernels_by(codes, centre, weights, offset):
     return tf.matmul(tf.concat([codes, tf.square(codes)], axis=1), weights, transpose_b=True) + offset
 
 
-def _matrix(values):
-    values = tf.convert_to_tensor(values)
+def _matrix(name, values):
+    values = checks.tensor(name, values)
     return values if values.dtype.is_floating else tf.cast(values, tf.float32)

@@ -92,8 +92,8 @@ def bits_rows(row_seeds, size, role):
     keys = tf.bitcast(tf.convert_to_tensor(row_seeds, tf.int64), tf.uint64)[:, None]
     counter = tf.range(groups, dtype=tf.int64)[None, :]
     zero = tf.zeros_like(keys)
-    words = (tf.cast(counter, tf.uint64) + zero, zero, zero + tf.cast(role_number(role), tf.uint64), zero)
-    words = [w + tf.zeros([1, groups], tf.uint64) for w in words]
+    rows = (tf.cast(counter, tf.uint64) + zero, zero, zero + tf.cast(role_number(role), tf.uint64), zero)
+    words = [w + tf.zeros([1, groups], tf.uint64) for w in rows]
     words = _philox(words, [keys & _LOW, _shift_right(keys)])
     return tf.reshape(tf.stack(words, axis=-1), [-1, groups * 4])[:, :size]
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 from sklearn.cluster import KMeans
 
-from tfmmd import metrics
+from tfmmd import data, metrics
 from trainers.run_folder import write_json
 
 LLOYD_STEPS = 6
+TABLE_BANDWIDTHS = tuple(round(0.05 * 1.2**i, 4) for i in range(20))  # in standard deviations: to 1.6
 
 
 def cache_dir():
@@ -31,18 +32,17 @@ def parzen_anchors(run_data, num_samples, seed=0):
         Dict "training images" and "k-means centroids" -> the estimate's fields. Measured once: kept in
         `cache_dir()` under a hash of the data.
     """
-    train = run_data.train.reshape(len(run_data.train), -1)
+    train = run_data.unit(run_data.train).reshape(len(run_data.train), -1)
     num_samples = min(num_samples, len(train))
     key = hashlib.sha256(np.ascontiguousarray(train).tobytes())
-    key.update(np.ascontiguousarray(run_data.test).tobytes())
+    key.update(np.ascontiguousarray(run_data.unit(run_data.test)).tobytes())
     path = cache_dir() / f"parzen-anchors-{key.hexdigest()[:16]}-{num_samples}-{seed}.json"
     if path.exists():
         return json.loads(path.read_text())
     rng = np.random.default_rng(seed)
-    rows = {
-        "training images": train[rng.permutation(len(train))[:num_samples]],
-        "k-means centroids": centroids(train, num_samples, seed),
-    }
+    rows = {"training images": train[rng.permutation(len(train))[:num_samples]]}
+    if num_samples < len(train):  # as many centroids as rows are the rows
+        rows["k-means centroids"] = centroids(train, num_samples, seed)
     scores = {name: score(sample, run_data).to_dict() for name, sample in rows.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, scores)
@@ -56,6 +56,12 @@ def centroids(rows, num_centroids, seed):
 
 
 def score(samples, run_data):
-    """The Parzen estimate of samples `[n, ...]` against a run's validation and test data."""
-    flat = [np.asarray(x).reshape(len(x), -1) for x in (samples, run_data.test, run_data.validation)]
-    return metrics.parzen_log_likelihood(*flat)
+    """The Parzen estimate of samples `[n, ...]`, in the units of scores, against validation and test data."""
+    held_out = (run_data.unit(x) for x in (run_data.test, run_data.validation))
+    flat = [np.asarray(x).reshape(len(x), -1) for x in (samples, *held_out)]
+    return metrics.parzen_log_likelihood(*flat, bandwidths=bandwidths(run_data))
+
+
+def bandwidths(run_data):
+    """Candidates of the Parzen window: the published grid for images, a geometric one for tables."""
+    return None if data.kind(run_data.dataset) != "table" else TABLE_BANDWIDTHS

@@ -9,7 +9,8 @@ NETWORKS = ("dense", "wae-small", "wae-conv")
 PRIORS = {"normal": priors.Normal, "uniform": priors.Uniform, "sphere": priors.Sphere}
 MEASURES = ("parzen", "fid", "kid", "reconstruction", "latent_mmd2")
 MAPPED_ROWS = 2000  # codes drawn in the latent map
-ACTIVATIONS = {(0.0, 1.0): "sigmoid", (-1.0, 1.0): "tanh"}
+PROJECTED_ROWS = 1000  # codes in TensorBoard's Projector tab
+ACTIVATIONS: dict[tuple, str] = {(0.0, 1.0): "sigmoid", (-1.0, 1.0): "tanh"}
 
 
 def encoder_and_decoder(settings, data, outputs_per_code=1):
@@ -93,7 +94,13 @@ def pictures(settings, data):
         callbacks.Interpolations(x[32:40], x[40:48], **shared),
         callbacks.LatentMap(x[:MAPPED_ROWS], None if labels is None else labels[:MAPPED_ROWS]),
         callbacks.NearestNeighbours(data.train, **shared),
+        callbacks.Projector(*projected(x, labels), **shared),
     ]
+
+
+def projected(x, labels):
+    """The rows and labels that the Projector tab shows."""
+    return x[:PROJECTED_ROWS], None if labels is None else labels[:PROJECTED_ROWS]
 
 
 def held_out(data):

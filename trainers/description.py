@@ -3,7 +3,9 @@
 import contextlib
 import importlib.metadata
 import platform
+import subprocess
 import sys
+from pathlib import Path
 
 PACKAGES = ("tfmmd", "tensorflow", "keras", "tensorflow-probability", "numpy")
 
@@ -22,5 +24,16 @@ def describe(options, settings):
         "strategy": options.strategy,
         "settings": dict(settings),
         "versions": versions,
+        "commit": commit(),
         "machine": {"platform": platform.platform(), "python": sys.version.split()[0]},
     }
+
+
+def commit():
+    """The commit of the checkout that the package is imported from; None where it is installed without one."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short=12", "HEAD"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None if done.returncode == 0 else None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import keras
 
-from tfmmd import callbacks, data, networks
+from tfmmd import callbacks, checks, data, networks
 from tfmmd.metrics.feature_cache import file_hash
 from trainers import strategies
 from trainers.description import describe
@@ -70,6 +70,13 @@ def run(options):
         options: `trainers.runner.RunOptions`.
     """
     settings = RECIPE.resolve(options.dataset, options.preset, options.overrides)
+    if options.strategy == "multiworker":
+        checks.fail(
+            "The classifier is trained by one process.",
+            "strategy='multiworker'",
+            "Use --strategy none or mirrored.",
+        )
+    strategy = strategies.make(options.strategy, options.devices)
     run_data = RunData(options.dataset, settings, options.seed)
     x, y = run_data.load(settings.split, with_labels=True)
     steps = data.steps_per_epoch(len(x), settings.batch_size)
@@ -77,14 +84,13 @@ def run(options):
     folder = RunFolder(options.run_dir or default_path(options.dataset).parent)
     folder.open(describe(options, settings), resume=options.resume, force=options.force)
     try:
-        scores = _train(options, settings, run_data, folder, (x, y), steps)
+        scores = _train(strategy, options, settings, run_data, folder, (x, y), steps)
     finally:
         folder.close()
     return folder, scores
 
 
-def _train(options, settings, run_data, folder, arrays, steps):
-    strategy = strategies.make(options.strategy)
+def _train(strategy, options, settings, run_data, folder, arrays, steps):
     with strategy.scope() if strategy else contextlib.nullcontext():
         keras.utils.set_random_seed(options.seed % 2**32)
         model = build(settings, run_data)

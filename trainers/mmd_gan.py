@@ -25,6 +25,7 @@ def build(settings, data):
         kernel_for(settings),
         penalty_weight=settings.penalty_weight,
         activation_weight=settings.activation_weight,
+        shard_rows=settings.shard_rows,
         generator_ema=settings.generator_ema,
         seed=data.seed,
     )
@@ -47,6 +48,7 @@ RECIPE = Recipe(
         "critic_size": 16,
         "penalty_weight": 1.0,
         "activation_weight": 1.0,
+        "shard_rows": False,  # ours: for many devices, see docs/distributed.md
     },
     datasets=adversarial.DATASETS,
     presets={"paper": adversarial.PAPER, "quick": adversarial.QUICK},

@@ -3,10 +3,10 @@
 import sys
 import time
 
-import keras
+from tfmmd.callbacks.steps import StepCounter
 
 
-class Progress(keras.callbacks.Callback):
+class Progress(StepCounter):
     """One line that is rewritten on a terminal, and a line per report elsewhere.
 
     Args:
@@ -26,7 +26,7 @@ class Progress(keras.callbacks.Callback):
         self.began = self.began or time.monotonic()
 
     def on_train_batch_end(self, batch, logs=None):
-        self.step += 1
+        self.count(batch)
         now = time.monotonic()
         if self.stream.isatty() and now - (self.shown or 0) > 0.2:
             self.shown = now

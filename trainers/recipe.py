@@ -2,9 +2,10 @@
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable, Mapping
 
-from tfmmd import checks
+from tfmmd import checks, data
 
 COMMON = {
     "split": "train",
@@ -60,7 +61,8 @@ class Recipe:
     """How a system is trained on a dataset.
 
     Settings are looked up from the general to the special: `COMMON`, `settings`, `datasets[dataset]`,
-    `presets[preset]`, `special[dataset, preset]`, then the command line.
+    `presets[preset]`, `special[dataset, preset]`, then the command line. For a folder of images or a table
+    "folder" or "table" stands in for the dataset's name.
 
     Args:
         system: Name on the command line.
@@ -79,6 +81,7 @@ class Recipe:
         batches: Function (data, settings, start_step) -> dataset, where a step takes more than rows of x.
         measures: Names in `trainers.evaluate.MEASURES` that apply to a run.
         tunable: Setting name -> (low, high, "log" | "linear") for `trainers tune`.
+        tables: Whether the system also trains on rows of a table.
     """
 
     system: str
@@ -96,6 +99,7 @@ class Recipe:
     batches: Callable | None = None
     measures: tuple = ("parzen",)
     tunable: dict = dataclasses.field(default_factory=dict)
+    tables: bool = False
 
     def resolve(self, dataset, preset, overrides=None):
         """The settings of a run.
@@ -109,21 +113,32 @@ class Recipe:
             `Settings`.
         """
         checks.one_of("preset", preset, self.presets)
+        kind = data.kind(dataset)
+        self._check_kind(dataset, kind)
+        key = dataset if kind == "name" else kind
         layers = [
             COMMON,
             self.settings,
-            self.datasets.get(dataset, {}),
+            self.datasets.get(key, {}),
             self.presets[preset],
-            self.special.get((dataset, preset), {}),
+            self.special.get((key, preset), {}),
         ]
         values = {name: value for layer in layers for name, value in layer.items()}
         for name in overrides or {}:
             checks.one_of("setting", name, sorted(values))
         return Settings({**values, **(overrides or {})})
 
+    def _check_kind(self, dataset, kind):
+        if kind == "table" and not self.tables:
+            checks.fail(
+                f"{self.system} trains on images, not on tables.",
+                f"dataset={dataset!r}",
+                "Use gmmn for a table, or write your own model (docs/your-own-data.md).",
+            )
+
 
 def parse_overrides(pairs):
-    """`["lr=0.1", "name=x"]` -> `{"lr": 0.1, "name": "x"}`: values are JSON, or else plain text."""
+    """`["lr=0.1", "name=x"]` -> `{"lr": 0.1, "name": "x"}`: values are JSON, lists of words, or plain text."""
     overrides = {}
     for text in pairs:
         name, equals, value = text.partition("=")
@@ -134,5 +149,6 @@ def parse_overrides(pairs):
         try:
             overrides[name] = json.loads(value)
         except json.JSONDecodeError:
-            overrides[name] = value
+            words = re.fullmatch(r"\[([\w-]+(?:\s*,\s*[\w-]+)*)\]", value)
+            overrides[name] = re.split(r"\s*,\s*", words[1]) if words else value
     return overrides

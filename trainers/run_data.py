@@ -3,7 +3,10 @@
 import dataclasses
 import functools
 
+import numpy as np
+
 from tfmmd import data
+from trainers.recipe import Settings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,7 +20,7 @@ class RunData:
     """
 
     dataset: str
-    settings: object
+    settings: Settings
     seed: int
 
     @functools.cached_property
@@ -35,6 +38,23 @@ class RunData:
         """Test samples `[n, ...]`."""
         return self.load("test")
 
+    @functools.cached_property
+    def units(self):
+        """Centre and scale of `unit`: two numbers for images and points, two arrays `[d]` for tables."""
+        if data.kind(self.dataset) == "table":
+            spread = self.train.std(axis=0, dtype=np.float64)
+            return self.train.mean(axis=0, dtype=np.float64), np.where(spread > 0, spread, 1.0)
+        low, high = self.settings.value_range
+        return low, high - low
+
+    def unit(self, samples):
+        """Samples `[n, ...]` in the units that scores are measured in, as a NumPy array.
+
+        Images in [0, 1]; columns of tables in standard deviations of the training rows.
+        """
+        centre, scale = self.units
+        return ((np.asarray(samples) - centre) / scale).astype(np.float32)
+
     @property
     def sample_shape(self):
         """Shape of one sample, a tuple."""
@@ -47,7 +67,7 @@ class RunData:
         return data.arrays(
             self.dataset,
             split=split,
-            value_range=tuple(s.value_range),
+            value_range=s.value_range,
             binarize=s.binarize,
             with_labels=with_labels,
             **options,

@@ -1,16 +1,22 @@
 """The folder of a run: who owns it, what is in it, written atomically."""
 
 import json
-import os
-import socket
-import tempfile
 from pathlib import Path
+
+from tfmmd import checks
+from tfmmd.callbacks import checkpoint, files
+from trainers.lock import Held, Lock
 
 LOCK = ".lock"
 
 
 class RunFolderError(Exception):
     """A run folder that cannot be used as asked."""
+
+
+def fail(expected, received, mend):
+    """Raises `RunFolderError` with the three sentences."""
+    raise RunFolderError(checks.message(expected, received, mend))
 
 
 class RunFolder:
@@ -22,13 +28,18 @@ class RunFolder:
 
     def __init__(self, path):
         self.path = Path(path)
+        self.lock = Lock(self.path / LOCK)
 
     config = property(lambda self: self.path / "config.json")
     model = property(lambda self: self.path / "model.keras")
     checkpoints = property(lambda self: self.path / "checkpoints")
+    index = property(lambda self: self.checkpoints / checkpoint.INDEX)
     logs = property(lambda self: self.path / "logs")
     metrics = property(lambda self: self.path / "metrics.json")
     samples = property(lambda self: self.path / "samples.png")
+    owned = property(
+        lambda self: Lock(self.path / LOCK).is_held(), doc="Whether a living process owns the folder."
+    )
 
     def open(self, config, *, resume=False, force=False):
         """Takes the folder for a run with this config, or says why not.
@@ -42,29 +53,65 @@ class RunFolder:
             RunFolderError: If a run is there and neither is asked for, if the configs differ, if another
                 process owns the folder, or if it cannot be written.
         """
-        exists = self.config.exists()
-        if exists and not (resume or force):
-            raise RunFolderError(
-                f"A run is never overwritten. Received: {self.path}, which holds one. "
-                "Continue it with --resume, replace it with --force, or choose another --run-dir."
-            )
-        if exists and resume:
-            self._check_same(config)
+        self.check(config, resume=resume, force=force)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._lock()
+            self._take_lock()
+            self.check(config, resume=resume, force=force)  # nobody came in between
+            self._begin(config, clear=force and not resume)
         except OSError as error:
+            self.close()
             raise RunFolderError(
                 f"A run folder must be writable. Received: {self.path} ({error}). Choose another --run-dir."
             ) from error
-        if exists and force and not resume:
-            self._clear()
-        write_json(self.config, config)
+        except RunFolderError:
+            self.close()
+            raise
         return self
 
     def close(self):
         """Gives the folder back."""
-        (self.path / LOCK).unlink(missing_ok=True)
+        self.lock.release()
+
+    def check(self, config, *, resume=False, force=False):
+        """Raises `RunFolderError` as `open` does for what is there; changes nothing."""
+        exists = self.config.exists()
+        if exists and not (resume or force):
+            fail(
+                "A run is never overwritten.",
+                f"{self.path}, which holds one",
+                "Continue it with --resume, replace it with --force, or choose another --run-dir.",
+            )
+        if exists and resume:
+            self._check_same(config)
+        if force and not resume:
+            return
+        saved = bool(checkpoint.list_recorded(self.checkpoints))
+        if saved and not exists:
+            fail(
+                "A run folder with checkpoints has a config.json.",
+                f"{self.path}, without one",
+                "Put it back, replace the run with --force, or choose another --run-dir.",
+            )
+        if exists and not saved and (self.model.exists() or not self.index.exists()):
+            fail(
+                "A run is continued from its checkpoints.",
+                f"{self.path}, whose checkpoints are gone",
+                "Put them back, or start again with --force.",
+            )
+
+    def _begin(self, config, clear):
+        """Writes what a run begins with; the record of checkpoints first, so that its loss is noticed."""
+        if clear:
+            self._clear()
+        for folder in (self.path, self.logs):
+            files.clear_drafts(folder)
+        self.checkpoints.mkdir(exist_ok=True)
+        if not self.index.exists():
+            checkpoint.write_index(
+                self.checkpoints, [step for step, _ in checkpoint.list_files(self.checkpoints)]
+            )
+        write_json(self.config, config)
 
     def _check_same(self, config):
         old, new = read_json(self.config), json.loads(json.dumps(config))
@@ -77,24 +124,18 @@ class RunFolder:
                     "Leave the changed setting out, or start another run."
                 )
 
-    def _lock(self):
-        lock = self.path / LOCK
-        owner = {"pid": os.getpid(), "host": socket.gethostname()}
-        while True:
-            try:
-                with open(lock, "x") as file:
-                    json.dump(owner, file)
-                return
-            except FileExistsError:
-                if _alive(lock):
-                    raise RunFolderError(
-                        f"One process at a time owns a run folder. Received: {self.path}, owned by {lock.read_text()}. "
-                        f"Wait for it, or remove {lock} if that process is gone."
-                    ) from None
-                lock.unlink(missing_ok=True)
+    def _take_lock(self):
+        try:
+            self.lock.take()
+        except Held as held:
+            raise RunFolderError(
+                f"One process at a time owns a run folder. Received: {self.path}, owned by {held}. "
+                f"Wait for it, or remove {self.lock.path} if that process is gone."
+            ) from None
 
     def _clear(self):
-        for path in (self.model, self.metrics, self.samples, *self.checkpoints.glob("step-*.npz")):
+        steps = [path for _, path in checkpoint.list_files(self.checkpoints)]
+        for path in (self.model, self.metrics, self.samples, self.index, *steps):
             path.unlink(missing_ok=True)
         for path in sorted(self.logs.rglob("events.out.tfevents.*")):
             path.unlink()
@@ -121,40 +162,14 @@ def read_json(path):
 
 def write_json(path, value):
     """Writes JSON by one rename."""
-    path = Path(path)
-    handle, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w") as file:
-            json.dump(value, file, indent=2, default=list)
-            file.write("\n")
-        os.chmod(draft, 0o644)
-        os.replace(draft, path)
-    except BaseException:
-        Path(draft).unlink(missing_ok=True)
-        raise
+    with files.replacing(path) as draft:
+        draft.write_text(json.dumps(value, indent=2, default=list) + "\n")
 
 
 def save_model(model, path):
     """Saves a `.keras` file by one rename."""
-    draft = Path(path).with_name(".draft-" + Path(path).name)
-    model.save(draft)
-    os.replace(draft, path)
-
-
-def _alive(lock):
-    try:
-        owner = read_json(lock)
-    except (OSError, ValueError):
-        return False
-    if owner.get("host") != socket.gethostname():
-        return True
-    try:
-        os.kill(owner["pid"], 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    with files.replacing(path) as draft:
+        model.save(draft)
 
 
 def _short(new, old):

@@ -2,13 +2,15 @@
 
 import contextlib
 import dataclasses
+import sys
 import warnings
 
 import keras
 import tensorflow as tf
 
 from tfmmd import callbacks, checks, data
-from trainers import strategies, systems
+from tfmmd.data.images import check_range
+from trainers import strategies, systems, workers
 from trainers.description import describe
 from trainers.progress import Progress
 from trainers.recipe import Settings
@@ -29,9 +31,11 @@ class RunOptions:
         run_dir: Run folder; None is `runs/<system>-<dataset>-<preset>`.
         seed: Seed of weights, data order and noise.
         strategy: "none", "mirrored" or "multiworker".
+        devices: As in `strategies.use_devices`; None takes all GPUs, or the CPU.
         resume: Continue the run in the folder.
         force: Replace the run in the folder.
         overrides: Settings that win over the recipe's.
+        rollbacks: How often a run that diverges goes back to its last checkpoint, at half the learning rates.
     """
 
     system: str
@@ -40,13 +44,24 @@ class RunOptions:
     run_dir: str | None = None
     seed: int = 0
     strategy: str = "none"
+    devices: str | None = None
     resume: bool = False
     force: bool = False
     overrides: dict = dataclasses.field(default_factory=dict)
+    rollbacks: int = 0
 
 
 class Interrupted(Exception):
-    """A run that was stopped by a signal after its state was saved."""
+    """A run that was stopped by a signal after its state was saved.
+
+    Args:
+        message: What to tell the user.
+        signal: The signal's number.
+    """
+
+    def __init__(self, message, signal):
+        super().__init__(message)
+        self.signal = signal
 
 
 def run(options):
@@ -62,31 +77,47 @@ def run(options):
         ValueError: For unknown names and bad settings, before anything is written.
         RunFolderError: If the folder cannot be used.
         Interrupted: If SIGTERM or SIGINT stopped the run; `resume=True` goes on.
+        workers.WorkerLost: If one of several workers does not come, or is gone.
     """
     recipe = systems.recipe(options.system)
     settings = recipe.resolve(options.dataset, options.preset, options.overrides)
     check_settings(settings)
     seed = checks.int64("seed", options.seed)
-    strategy = strategies.make(options.strategy)
+    checks.non_negative("rollbacks", options.rollbacks)
+    config = describe(options, settings)
+    line = meet(options, config)
+    strategy = strategies.make(options.strategy, options.devices)
+    strategies.check_batch(settings.batch_size, strategy.num_replicas_in_sync if strategy else 1)
     run_data = RunData(options.dataset, settings, seed)
     check_rows(recipe, settings, run_data)
-    config = describe(options, settings)
-    strategies.check_same_config(strategy, {name: config[name] for name in SAME})
     name = options.dataset.strip("/").replace("/", "-").replace(":", "-")
     folder = RunFolder(options.run_dir or f"runs/{options.system}-{name}-{options.preset}")
     chief = strategies.is_chief(options.strategy)
     if chief:
-        folder.open(config, resume=options.resume, force=options.force)
+        folder.check(config, resume=options.resume, force=options.force)
     try:
-        with strategy.scope() if strategy else contextlib.nullcontext():
-            model = build(recipe, settings, run_data)
-        train(recipe, model, settings, run_data, folder, chief)
+        with workers.together(line, folder.close if chief else None):
+            with strategy.scope() if strategy else contextlib.nullcontext():
+                model = build(recipe, settings, run_data)
+            extra = recipe.callbacks(settings, run_data)  # all settings are used before anything is written
+            if chief:
+                folder.open(config, resume=options.resume, force=options.force)
+            train(recipe, model, extra, settings, run_data, folder, chief, options.rollbacks, line)
         if chief:
             save_model(model, folder.model)
     finally:
         if chief:
             folder.close()
     return folder
+
+
+def meet(options, config):
+    """The line to the other workers, once all are there and agree; None for one process."""
+    if options.strategy != "multiworker":
+        return None
+    same = {name: config[name] for name in (*SAME, "versions")}
+    flags = {"resume": options.resume, "force": options.force}
+    return workers.meet(workers.cluster(), {**same, **flags})
 
 
 def build(recipe, settings, run_data):
@@ -97,26 +128,46 @@ def build(recipe, settings, run_data):
     return model
 
 
-def train(recipe, model, settings, run_data, folder, chief=True):
+def train(recipe, model, extra, settings, run_data, folder, chief=True, rollbacks=0, line=None):
     """Fits the model from its last checkpoint, or from step 0, to the end; the chief alone writes."""
-    extra = recipe.callbacks(settings, run_data)
     for picture in (callback for callback in extra if chief and hasattr(callback, "write_to")):
         picture.write_to(folder.logs, folder.path)
     stateful = [callback for callback in extra if hasattr(callback, "state")]
     resume = callbacks.Resume(folder.checkpoints, settings.checkpoint_every, stateful, write=chief)
+    guard = callbacks.DivergenceGuard(max_rollbacks=rollbacks)
     start = resume.restore(model)
+    if line:
+        line.agree("step of the last checkpoint", start, "Put the run folder on a disk that all of them see.")
+        line.watch()
     if start == 0 and recipe.prepare:
         recipe.prepare(model, settings, run_data)
-    shared = [callbacks.DivergenceGuard(), *extra, resume]
+    model.check_data(run_data.train)  # as `fit` does with arrays: it gets a dataset here
+    counters, shared = [guard], [guard, *extra, resume]
     if chief:
+        say(f"From step {start} of {settings.steps}.")
         progress = Progress(settings.steps, start, recipe.rows_per_step(settings))
         grid = callbacks.SampleGrid(folder.logs, folder.samples, value_range=settings.value_range)
         board = keras.callbacks.TensorBoard(str(folder.logs), write_graph=False)
-        shared = [shared[0], progress, *extra, grid, resume, board]  # the picture shows what `extra` leave
-    for epoch, epochs, steps in segments(start, settings.steps, settings.report_every):
-        first = resume.step
+        counters = [guard, progress]
+        shared = [*counters, *extra, grid, resume, board]  # the picture shows what `extra` leave
+    while start < settings.steps:
+        for counter in counters:
+            counter.step = start
+        try:
+            fit_segments(recipe, model, settings, run_data, resume, shared)
+            break
+        except callbacks.DivergedError as error:
+            start = guard.roll_back(model, resume)
+            say(f"{error} Back to step {start} at lower learning rates.")
+        finally:
+            resume.release_signals()
+
+
+def fit_segments(recipe, model, settings, run_data, resume, shared):
+    """Fits from the step of `resume` to the end."""
+    for epoch, epochs, steps in segments(resume.step, settings.steps, settings.report_every):
         model.fit(
-            batches(recipe, run_data, settings, first),
+            batches(recipe, run_data, settings, resume.step),
             initial_epoch=epoch,
             epochs=epochs,
             steps_per_epoch=steps,
@@ -125,8 +176,14 @@ def train(recipe, model, settings, run_data, folder, chief=True):
         )
         if resume.interrupted:
             raise Interrupted(
-                f"Stopped at step {resume.step} of {settings.steps}; --resume goes on from there."
+                f"Stopped at step {resume.step} of {settings.steps}; --resume goes on from there.",
+                resume.interrupted,
             )
+
+
+def say(text):
+    """Tells the user something on stderr."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def batches(recipe, run_data, settings, start_step):
@@ -160,6 +217,7 @@ def check_settings(settings):
     """Checks the settings that every run has."""
     for name in ("batch_size", "steps", "report_every", "checkpoint_every", "num_samples"):
         checks.positive_int(name, settings[name])
+    check_range(settings.value_range)
 
 
 def check_rows(recipe, settings, run_data):
@@ -188,11 +246,31 @@ def load(run_dir):
             f"{folder.path}, without one",
             "Finish it with trainers run --resume.",
         )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model = keras.models.load_model(folder.model, compile=False)
-    settings = Settings(config["settings"])
+    model = load_model(folder.model, config)
+    defaults = systems.recipe(config["system"]).resolve(config["dataset"], config["preset"])
+    settings = Settings({**defaults, **config["settings"]})  # an older version knew fewer
     return model, config, RunData(config["dataset"], settings, config["seed"])
+
+
+def load_model(path, config):
+    """The model of a `.keras` file, in Keras's safe mode: no code is loaded from it.
+
+    Raises:
+        ValueError: If the file is damaged or was written by a version that this one cannot read.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # a damaged file raises nearly anything
+        versions = config.get("versions", {})
+        raise ValueError(
+            checks.message(
+                "A model.keras must be whole and of a version that this one reads.",
+                f"{path}, written with {versions} ({error})",
+                "Use the version that wrote it, or train it again with --force.",
+            )
+        ) from error
 
 
 def use_deterministic_ops():

@@ -1,72 +1,80 @@
-"""Strategies by name."""
+"""Strategies and devices by name."""
 
-import hashlib
-import json
-import os
+import re
 
 import tensorflow as tf
 
 from tfmmd import checks
+from trainers import workers
 
 NAMES = ("none", "mirrored", "multiworker")
 
 
-def make(name):
-    """The strategy of `--strategy`: None, all local devices, or the workers of `TF_CONFIG`.
+def make(name, devices=None):
+    """The strategy of `--strategy`: None, all local devices, or the workers of `TF_CONFIG` or of Slurm.
 
-    On a machine without GPUs, `mirrored` uses the logical CPU devices (see `split_cpu`).
+    On a machine without GPUs, `mirrored` uses the logical CPU devices (see `use_devices`). Of several workers,
+    all must call it, after `workers.meet`.
+
+    Args:
+        name: One of `NAMES`.
+        devices: As in `use_devices`; None takes what is there.
 
     Raises:
-        ValueError: If the name is unknown, or `TF_CONFIG` is missing or malformed.
+        ValueError: If the name is unknown, the devices are not there, or `TF_CONFIG` is missing or malformed.
     """
     checks.one_of("strategy", name, NAMES)
+    if devices is not None:
+        use_devices(devices)
     if name == "none":
         return None
     if name == "mirrored":
-        devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-        return tf.distribute.MirroredStrategy([device.name for device in devices])
-    _check_tf_config()
+        local = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+        return tf.distribute.MirroredStrategy([device.name for device in local])
+    workers.cluster()
     return tf.distribute.MultiWorkerMirroredStrategy()
 
 
 def is_chief(name):
     """Whether this process writes the run folder under the strategy of that name: only one worker does."""
-    if name != "multiworker":
-        return True
-    task = json.loads(os.environ["TF_CONFIG"])["task"]
-    return task["type"] == "chief" or int(task["index"]) == 0
+    return name != "multiworker" or workers.cluster().index == 0
 
 
-def check_same_config(strategy, config):
-    """Checks that all workers were started with the same config.
+def use_devices(devices):
+    """Makes these devices the only ones; before TensorFlow runs anything.
 
     Args:
-        strategy: A strategy or None.
-        config: JSON mapping of the settings that must agree.
+        devices: `"gpu"` (all), `"gpu:2"` (the first two), `"cpu"`, or `"cpu:4"` (the CPU as four logical devices,
+            to rehearse a run on several).
 
     Raises:
-        ValueError: If the configs of two workers differ.
+        ValueError: If the text says something else, or so many GPUs are not there.
     """
-    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
-        return
-    text = json.dumps(config, sort_keys=True, default=list)
-    number = int(hashlib.sha256(text.encode()).hexdigest()[:12], 16)
-
-    @tf.function
-    def spread():
-        def gather():
-            with tf.device("/device:CPU:0"):
-                own = tf.identity(tf.constant([number], tf.int64))
-            return tf.distribute.get_replica_context().all_gather(own, axis=0)
-
-        return strategy.run(gather)
-
-    hashes = {int(h) for h in strategy.experimental_local_results(spread())[0]}
-    if len(hashes) > 1:
+    match = re.fullmatch(r"(cpu|gpu)(?::([1-9]\d*))?", str(devices))
+    if not match:
+        checks.fail("`devices` must be like gpu, gpu:2, cpu or cpu:4.", f"devices={devices!r}", "Use cpu:2.")
+    kind, count = match[1], int(match[2] or 0)
+    if kind == "cpu":
+        tf.config.set_visible_devices([], "GPU")
+        return split_cpu(count or 1)
+    have = tf.config.list_physical_devices("GPU")
+    if len(have) < max(count, 1):
         checks.fail(
-            "All workers must be started with the same command.",
-            f"{len(hashes)} different configs, one of them {text[:200]}",
-            "Compare system, dataset, preset, seed and --set of the workers.",
+            f"`devices` asks for {max(count, 1)} GPU{'s' * (count > 1)}.",
+            f"devices={devices!r}, and TensorFlow sees {len(have)}",
+            "Install tensorflow[and-cuda] and check nvidia-smi, or use cpu or cpu:2.",
+        )
+    return tf.config.set_visible_devices(have[: count or None], "GPU")
+
+
+def check_batch(batch_size, num_replicas):
+    """Checks that every replica gets as many rows of each step as the others."""
+    if batch_size % num_replicas:
+        near = max(1, round(batch_size / num_replicas)) * num_replicas
+        checks.fail(
+            f"The batch size is the global one, a multiple of the {num_replicas} replicas.",
+            f"batch_size={batch_size}",
+            f"Use --batch-size {near}.",
         )
 
 
@@ -74,20 +82,3 @@ def split_cpu(num_devices):
     """Splits the CPU into logical devices; before TensorFlow runs anything."""
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * num_devices)
-
-
-def _check_tf_config():
-    text = os.environ.get("TF_CONFIG", "")
-    try:
-        config = json.loads(text)
-        workers, task = config["cluster"]["worker"], config["task"]
-        valid = task["type"] in ("worker", "chief") and 0 <= int(task["index"]) < len(workers)
-    except (ValueError, KeyError, TypeError):
-        valid = False
-    if not valid:
-        checks.fail(
-            "--strategy multiworker needs TF_CONFIG with a cluster and this worker's task.",
-            f"TF_CONFIG={text!r}",
-            'Set it like {"cluster": {"worker": ["host0:12345", "host1:12345"]}, '
-            '"task": {"type": "worker", "index": 0}}.',
-        )

@@ -17,6 +17,7 @@ def build(settings, data):
         cost=settings.cost,
         latent_weight=settings.latent_weight,
         posterior=settings.posterior,
+        shard_rows=settings.shard_rows,
         seed=data.seed,
     )
 
@@ -51,7 +52,7 @@ RECIPE = Recipe(
     prepare=prepare,
     callbacks=pictures,
     measures=MEASURES,
-    settings=SETTINGS,
+    settings={**SETTINGS, "shard_rows": False},  # ours: for many devices, see docs/distributed.md
     datasets={"celeb_a": {**CELEB_A, "latent_weight": 100.0}, "digits": SMALL},
     presets={"paper": {}, "quick": QUICK},
     special={("digits", "quick"): DIGITS},

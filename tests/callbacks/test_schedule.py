@@ -197,3 +197,12 @@ def test_scheduled_learning_rates_are_refused():
 def test_settings_out_of_range_are_refused(setting):
     with pytest.raises(ValueError, match=next(iter(setting))):
         scheduler(**setting)
+
+
+def test_the_file_of_decisions_holds_them_with_growing_seconds(tmp_path):
+    callback = scheduler(every=2, window=2, directory=tmp_path)
+    model().fit(digits(56), batch_size=8, callbacks=[callback], verbose=0)  # 7 generator steps
+    record = json.loads((tmp_path / "kid_learning_rate.json").read_text())
+    assert record["decisions"] == callback.decisions
+    assert record["seconds"] == sorted(record["seconds"]) and len(record["seconds"]) == 3
+    assert record["seconds"][0] > 0

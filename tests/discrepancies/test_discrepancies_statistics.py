@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tests import harness, reference_mmd
 from tfmmd import discrepancies, kernels, seeds
+from tfmmd.discrepancies import permutations
 
 KERNEL = kernels.Gaussian((1.0,))
 
@@ -50,6 +51,27 @@ def test_linear_and_block_variances_are_those_of_a_mean_of_independent_blocks(es
     many = repeated(estimator, 0.0, **({"block_size": size} if estimator == "block" else {}))
     one = repeated(estimator, 0.0, repetitions=2000, n=size, **({"block_size": size} if size > 2 else {}))
     np.testing.assert_allclose(many.var() * 50 / size, one.var(), rtol=0.25)  # 400 draws: 7% standard error
+
+
+def degenerate_variance(d=2, v=1.0):
+    """E of the squared doubly centred Gaussian kernel of variance v under N(0, I): E k^2 - 2 E mu(X)^2 + (E k)^2."""
+    square = (v / (v + 4)) ** (d / 2)
+    of_means = (v / (v + 1)) ** d * ((v + 1) / (v + 3)) ** (d / 2)
+    return square - 2 * of_means + (v / (v + 2)) ** d
+
+
+@pytest.mark.parametrize(
+    ("estimator", "options", "expected"),
+    [
+        ("unbiased", {}, 4 / (50 * 49) + 4 / 50**2),
+        ("linear", {}, 4 / 25),
+        ("block", {"block_size": 10}, (4 / (10 * 9) + 4 / 10**2) / 5),
+    ],
+)
+def test_variances_of_equal_distributions_are_those_of_theory(estimator, options, expected):
+    values = repeated(estimator, 0.0, repetitions=2000, **options)
+    # The kernel's first order parts cancel. 2000 draws of a skewed estimate: about 5% standard error.
+    np.testing.assert_allclose(values.var(), expected * degenerate_variance(), rtol=0.2)
 
 
 def test_the_gradient_averages_to_the_gradient_of_the_true_value():
@@ -99,11 +121,24 @@ def test_permutations_give_the_statistics_of_permuted_samples():
     x, y = harness.samples(9, 6, dtype="float64")
     result = discrepancies.permutation_test(x, y, KERNEL, num_permutations=3, seed=4)
     pooled = np.concatenate([x, y])
-    members = np.zeros([3, 15], np.int8)
-    members[:, :9] = 1
-    members = seeds.generator(4, "permutations").permuted(members, axis=1).astype(bool)
-    expected = [reference_mmd.mmd2(KERNEL, pooled[a], pooled[~a]) for a in members]
+    inside = permutations.subsets(9, 15, 3, seeds.generator(4, "permutations")).T
+    expected = [reference_mmd.mmd2(KERNEL, pooled[a], pooled[~a]) for a in inside]
     np.testing.assert_allclose(result.null_distribution, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("n", "size"), [(9, 15), (1, 700), (699, 700), (250, 500)])
+def test_every_permutation_has_as_many_rows_as_the_first_sample(n, size):
+    inside = permutations.subsets(n, size, 50, seeds.generator(0, "permutations"))
+    np.testing.assert_array_equal(inside.sum(axis=0), np.full(50, n))
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_all_subsets_of_rows_are_equally_likely(n):
+    inside = permutations.subsets(n, 5, 20_000, seeds.generator(0, "permutations"))
+    counts = np.bincount(2 ** np.arange(5) @ inside)
+    counts = counts[counts > 0]
+    assert len(counts) == 10
+    assert np.sum((counts - 2000) ** 2 / 2000) < 27.9  # chi-square of 9 degrees of freedom: 1 in 1000
 
 
 @pytest.mark.parametrize("kernel", harness.ALL_KERNELS, ids=repr)
@@ -132,6 +167,7 @@ def test_the_seed_decides_the_permutations():
 def test_blocks_of_rows_and_of_permutations_do_not_change_the_test(monkeypatch):
     x, y = harness.samples(30, 21)
     whole = discrepancies.permutation_test(x, y, KERNEL, num_permutations=40, seed=1)
+    monkeypatch.setattr(permutations, "_BLOCK", 8)
     monkeypatch.setattr("tfmmd.discrepancies.two_sample._ENTRIES", 51 * 7)
     parts = discrepancies.permutation_test(x, y, KERNEL, num_permutations=40, seed=1)
     np.testing.assert_allclose(parts.null_distribution, whole.null_distribution, atol=1e-7)

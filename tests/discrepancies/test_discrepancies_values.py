@@ -161,10 +161,51 @@ def test_other_estimators_have_the_gradient_of_finite_differences(estimator):
 
 
 @EVERY_KERNEL
-@pytest.mark.parametrize("rows", [1, 3, 7, 16, 50, 1000])
+@pytest.mark.parametrize("rows", [1, 3, 7, 16, 20, 50, 1000])
 def test_the_tiles_do_not_change_the_result(kernel, rows):
     x, y = harness.samples(50, 37)
     harness.assert_close(actual(kernel, x, y, tile_rows=rows), actual(kernel, x, y), 2e-6)
+
+
+class Watched(kernels.RadialKernel):
+    """A kernel that notes the shape of every tile."""
+
+    def __init__(self):
+        self.shapes = []
+
+    def of_squared_distance(self, d2):
+        self.shapes.append(tuple(d2.shape))
+        return tf.exp(-d2)
+
+
+@pytest.mark.parametrize("rows", [1, 8, 30])
+def test_tile_rows_is_the_largest_number_of_rows_of_a_tile(rows):
+    kernel = Watched()
+    discrepancies.mmd2(*harness.samples(50, 37), kernel, tile_rows=rows)
+    assert max(shape[0] for shape in kernel.shapes) in range((rows + 1) // 2, rows + 1)
+
+
+def test_no_tile_is_as_large_as_the_kernel_matrix():
+    kernel = Watched()
+    discrepancies.mmd2(*harness.samples(6000, 5000, d=1), kernel)
+    assert max(rows * columns for rows, columns in kernel.shapes) <= 2**21
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_gradients_of_half_precision_samples_are_those_of_float32(dtype):
+    kernel = kernels.Gaussian()
+    x, y = (tf.cast(s, dtype) for s in harness.samples(30, 20))
+    wide = harness.value_and_gradients(
+        lambda a, b: discrepancies.mmd2(a, b, kernel), tf.cast(x, tf.float32), tf.cast(y, tf.float32)
+    )
+    with tf.GradientTape() as tape:
+        tape.watch([x, y])
+        value = discrepancies.mmd2(x, y, kernel)
+    gradients = tape.gradient(value, [x, y])
+    assert [g.dtype for g in gradients] == [dtype, dtype]
+    harness.assert_close(
+        [tf.cast(g, tf.float64).numpy() for g in gradients], wide[1:], 1e-3 if dtype == "float16" else 8e-3
+    )  # half a unit in the last place of the gradient itself
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])

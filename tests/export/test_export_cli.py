@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from export import __main__ as cli
+from export import pictures
 from export.client import Client
 from tests.export.conftest import NAME
 
@@ -169,3 +170,9 @@ def test_another_server_process_gives_the_same_bits_and_stops_on_sigterm(written
     finally:
         process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 0
+
+
+def test_rows_of_a_table_are_written_a_row_a_line(tmp_path):
+    rows = np.array([[1.5, -2e4], [0.25, 3.0]], np.float32)
+    pictures.write(tmp_path / "x.csv", rows)
+    np.testing.assert_array_equal(np.loadtxt(tmp_path / "x.csv", delimiter=","), rows)

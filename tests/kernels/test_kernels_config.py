@@ -119,3 +119,13 @@ def test_the_suggested_bandwidth_mends_saturation():
 def test_the_saturation_report_refuses_kernels_without_a_bandwidth():
     with pytest.raises(ValueError, match="needs a `RadialKernel`"):
         kernels.saturation(kernels.Linear(), X)
+
+
+def test_the_plot_has_a_curve_a_kernel_that_peaks_near_its_bandwidth():
+    from matplotlib.figure import Figure
+
+    axes = Figure().subplots()
+    rows = np.random.default_rng(0).normal(size=(100, 4))
+    kernels.plot_bandwidths([kernels.Gaussian([0.5]), kernels.Gaussian([4.0])], rows, axes=axes)
+    peaks = [line.get_xdata()[np.argmax(line.get_ydata())] for line in axes.get_lines()[:2]]
+    np.testing.assert_allclose(peaks, [0.5 * 2**0.5, 4.0 * 2**0.5], rtol=0.1)  # r e^(-r) is highest at r = 1

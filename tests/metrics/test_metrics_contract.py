@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfmmd import metrics
+from tfmmd import metrics, priors
 
 RNG = np.random.RandomState(17)
 REAL, FAKE = RNG.standard_normal((2, 60, 4))
 PROBABILITIES = RNG.dirichlet(np.ones(5), 60)
+SQUARE = metrics.GaussianLikelihood(lambda z: z**2, 0.5)
 TWO_SAMPLES = {
     "kid": lambda: metrics.KernelInceptionDistance(3, 20),
     "fid": lambda: metrics.FrechetInceptionDistance(4),
@@ -24,6 +25,17 @@ ALL = {
     **{name: (make, (REAL, FAKE)) for name, make in TWO_SAMPLES.items()},
     "inception_score": (lambda: metrics.InceptionScore(2), (PROBABILITIES,)),
     "parzen": (lambda: metrics.ParzenLogLikelihood(REAL, bandwidths=0.5), (FAKE,)),
+    "sharpness": (metrics.Sharpness, (REAL.reshape(60, 2, 2)[:, [0, 1, 0]][:, :, [0, 1, 0]],)),
+    "sampled": (
+        lambda: metrics.SampledLogLikelihood(SQUARE, metrics.latent_draws(priors.Normal(4)), num_samples=9),
+        (np.float32(FAKE),),
+    ),
+    "importance": (
+        lambda: metrics.ImportanceLogLikelihood(
+            lambda x: (x / 2, tf.zeros_like(x)), metrics.standard_normal_log_prob, SQUARE, num_draws=3
+        ),
+        (np.float32(FAKE),),
+    ),
 }
 PURE = {
     "kid": lambda x, y: metrics.kernel_inception_distance(x, y, subset_size=5),
@@ -86,7 +98,7 @@ def test_the_result_inside_a_graph_is_the_eager_one(name):
     np.testing.assert_allclose(np.stack(list(tf.nest.flatten(result))), value(metric), rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["kid", "precision_recall", "inception_score"])
+@each
 def test_merged_metrics_equal_one_metric(name):
     make, data = ALL[name]
     parts = [make(), make()]
@@ -108,6 +120,47 @@ def test_the_estimate_becomes_plain_json(name):
 
     record = filled(name).estimate().to_dict()
     assert json.loads(json.dumps(record)) == record
+
+
+@pytest.mark.parametrize("name", ["sampled", "importance"])
+def test_a_loaded_likelihood_metric_asks_for_its_functions(name):
+    metric = ALL[name][0]()
+    again = type(metric).from_config(metric.get_config())
+    again.update_state(np.float32(FAKE))
+    with pytest.raises(ValueError, match="are not saved: set the attributes"):
+        again.estimate()
+
+
+@pytest.mark.parametrize(
+    "name, pure",
+    [
+        ("sharpness", lambda x: metrics.sharpness(x)),
+        (
+            "sampled",
+            lambda x: metrics.sampled_log_likelihood(
+                x, SQUARE, metrics.latent_draws(priors.Normal(4)), num_samples=9
+            ),
+        ),
+    ],
+)
+def test_the_streaming_value_and_error_are_those_of_the_pure_function(name, pure):
+    streamed, whole = filled(name, 7).estimate(), pure(ALL[name][1][0])
+    np.testing.assert_allclose(streamed.mean, whole.mean, rtol=1e-6)
+    np.testing.assert_allclose(streamed.standard_error, whole.standard_error, rtol=1e-6)
+
+
+@each_two_samples
+@pytest.mark.parametrize("fake", [np.ones((60, 4)), np.full((60, 4), 2.0)], ids=["identical", "apart"])
+def test_constant_features_give_finite_numbers(name, fake):
+    record = PURE[name](np.ones((60, 4)), fake).to_dict()
+    numbers = [v for k, v in record.items() if isinstance(v, float) and k != "standard_error"]
+    assert numbers and np.isfinite(numbers).all()
+
+
+@each_two_samples
+def test_identical_sets_give_finite_numbers(name):
+    record = PURE[name](REAL, REAL).to_dict()
+    assert all(np.isfinite(v) for v in record.values() if isinstance(v, float))
 
 
 @each_two_samples

@@ -127,6 +127,13 @@ def test_the_cache_computes_anew_when_anything_changes(tmp_path, change):
     assert len(list(tmp_path.glob("*.npz"))) == 2
 
 
+def test_a_data_set_named_by_its_folder_is_cached(tmp_path):
+    extractor, calls = counting_extractor()
+    for _ in range(2):
+        cached_features(extractor, IMAGES, tmp_path, data="/images/of cats", split="test")
+    assert calls == [9] and len(list(tmp_path.glob("*cats-test-*.npz"))) == 1
+
+
 def test_a_function_without_fingerprint_is_not_cached(tmp_path):
     with pytest.raises(ValueError, match="needs an extractor with a fingerprint"):
         cached_features(features.Extractor(tf.identity), IMAGES, tmp_path, data="noise", split="test")

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from scipy import stats
 
 from tests import reference_metrics as reference
-from tfmmd.metrics import KernelInceptionDistance, kernel_inception_distance, kernel_sums
+from tfmmd.metrics import KernelInceptionDistance, kernel_inception_distance, kernel_sums, kid_errors
 
 RNG = np.random.RandomState(3)
 REAL, FAKE = RNG.standard_normal((120, 6)), RNG.standard_normal((90, 6)) + 0.3
@@ -132,3 +133,92 @@ def test_the_95_percent_interval_covers_the_truth(estimator, n, m):
         hits += abs(kid.mean - truth) < 1.96 * kid.standard_error
     low, high = stats.binom.ppf([0.025, 0.975], 500, 0.95)
     assert low - 1 <= hits <= high + 1  # 93 to 97 %
+
+
+COVERED = [  # estimator, rows, shift of every feature
+    ("full", 150, 150, 0.0),
+    ("full", 150, 150, 0.05),
+    ("full", 150, 150, 0.1),
+    ("full", 300, 150, 0.0),
+    ("full", 300, 150, 0.1),
+    ("subsets", 200, 200, 0.0),
+    ("subsets", 200, 200, 0.1),
+    ("blocks", 300, 300, 0.0),
+    ("blocks", 300, 300, 0.1),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("estimator, n, m, shift", COVERED)
+def test_the_interval_covers_the_truth_near_equality_and_far_from_it(estimator, n, m, shift):
+    truth = reference.gaussian_kid(np.zeros(16), np.full(16, shift))
+    settings = {"estimator": estimator, "num_subsets": 20, "subset_size": 50}
+    intervals = [
+        kernel_inception_distance(*gaussians(seed, n, m, 16, shift), seed=seed, **settings).interval
+        for seed in range(500)
+    ]
+    hits = sum(low <= truth <= high for low, high in intervals)
+    low, high = stats.binom.ppf([0.025, 0.975], 500, 0.95)
+    assert low - 1 <= hits <= high + 1  # 93 to 97 %
+
+
+@pytest.mark.parametrize("estimator", ["subsets", "blocks", "full"])
+def test_the_interval_holds_the_mean_and_is_printed(estimator):
+    kid = kernel_inception_distance(REAL, FAKE, estimator=estimator, num_subsets=5, subset_size=30)
+    low, high = kid.interval
+    assert low < kid.mean < high
+    assert f"95 % [{low:.6f}, {high:.6f}]" in str(kid)
+
+
+def test_the_interval_of_blocks_uses_students_quantile():
+    kid = kernel_inception_distance(REAL[:90], FAKE, estimator="blocks", subset_size=30)
+    reach = stats.t.ppf(0.975, 2) * kid.standard_error
+    np.testing.assert_allclose(kid.interval, (kid.mean - reach, kid.mean + reach), rtol=1e-10)
+
+
+def test_the_ends_of_the_interval_are_the_candidates_at_1_96_of_their_own_deviations():
+    mean, first, second, slope = 3.0, 2.0, 0.5, 0.7
+    spread = second**0.5
+    rate = (first + slope * spread) / (mean + spread)
+    for end in kid_errors.score_interval(mean, first, second, slope):
+        np.testing.assert_allclose((mean - end) ** 2, 1.959964**2 * (second + rate * end), rtol=1e-6)
+
+
+@pytest.mark.parametrize("mean, holds", [(1.95, True), (1.97, False), (-1.95, True), (-1.97, False)])
+def test_zero_is_in_the_interval_when_the_spread_at_equal_distributions_allows_it(mean, holds):
+    low, high = kid_errors.score_interval(mean, 0.3, 1.0, 0.1)
+    assert (low <= 0 <= high) == holds
+
+
+def test_the_slope_is_the_one_of_loops_over_three_rows():
+    x, y = REAL[:7], FAKE[:6]
+    expected = 4 * reference.spectral_ratio(x) / 7 + 4 * reference.spectral_ratio(y) / 6
+    np.testing.assert_allclose(
+        kid_errors.typical_slope(tf.constant(x), tf.constant(y), 7, 6), expected, rtol=1e-9
+    )
+
+
+def test_a_kernel_of_equal_eigenvalues_has_their_slope():
+    x = tf.constant(
+        np.random.RandomState(0).standard_normal((500, 4)) * 0.05
+    )  # nearly the linear kernel 3 x.y / d
+    np.testing.assert_allclose(
+        kid_errors.typical_slope(x, x, 500, 500), 2 * 4 / 500 * 3 * 0.05**2 / 4, rtol=0.15
+    )
+
+
+@pytest.mark.parametrize("estimator", ["subsets", "blocks", "full"])
+@pytest.mark.parametrize("fake", [np.ones((40, 3)), np.full((40, 3), 2.0)], ids=["identical", "apart"])
+def test_constant_features_give_finite_numbers(estimator, fake):
+    kid = kernel_inception_distance(
+        np.ones((40, 3)), fake, estimator=estimator, num_subsets=3, subset_size=20
+    )
+    np.testing.assert_allclose(
+        kid.mean, 8 + (fake[0, 0] ** 2 + 1) ** 3 - 2 * (fake[0, 0] + 1) ** 3, atol=1e-9
+    )
+    assert np.isfinite([kid.standard_error, *kid.interval]).all()
+
+
+def test_identical_sets_are_below_zero_and_finite():
+    kid = kernel_inception_distance(REAL, REAL, estimator="full")
+    assert kid.mean < 0 and np.isfinite([kid.standard_error, *kid.interval]).all()

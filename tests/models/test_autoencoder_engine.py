@@ -162,6 +162,29 @@ def test_interpolation_starts_and_ends_at_the_reconstructions(prior):
     np.testing.assert_allclose(path[:, -1], model.reconstruct(x[3:]), atol=1e-5)
 
 
+@pytest.mark.parametrize("prior", [priors.Normal(CODE), priors.Sphere(CODE)])
+def test_a_blend_is_the_point_of_the_interpolation_at_its_weight(prior):
+    model, x = autoencoder(prior=prior), digits(6)
+    path = model.interpolate(x[:3], x[3:], num_steps=5)
+    for place, weight in enumerate((0.0, 0.25, 0.5, 0.75, 1.0)):
+        np.testing.assert_allclose(
+            model.blend(x[:3], x[3:], np.full(3, weight, np.float32)), path[:, place], atol=1e-5
+        )
+
+
+def test_the_interpolate_endpoint_gives_every_pair_its_own_weight():
+    model, x = autoencoder(), digits(6)
+    function, specs = model.endpoints()["interpolate"]
+    assert [spec.name for spec in specs] == ["start", "end", "weight"]
+    weights = tf.constant([0.0, 0.3, 1.0])
+    together = function(tf.constant(x[:3]), tf.constant(x[3:]), weights)["samples"]
+    for row in range(3):
+        alone = function(x[row : row + 1], x[3 + row : 4 + row], weights[row : row + 1])["samples"]
+        np.testing.assert_array_equal(alone[0], together[row])
+    np.testing.assert_allclose(together[0], model.reconstruct(x[:1])[0], atol=1e-5)
+    np.testing.assert_allclose(together[2], model.reconstruct(x[5:])[0], atol=1e-5)
+
+
 def test_training_lowers_the_reconstruction_cost():
     keras.utils.set_random_seed(0)
     model = autoencoder()

@@ -1,5 +1,7 @@
 """WAE-MMD and WAE-GAN: the penalty, its kernel, its weights."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -108,6 +110,21 @@ def test_any_kernel_serves_as_penalty():
 def test_a_kernel_too_narrow_for_the_prior_warns_with_numbers():
     with pytest.warns(UserWarning, match="pairs flat.*too far"):
         wae(kernel=kernels.Gaussian([1e-3]))
+
+
+def test_codes_too_far_apart_for_the_kernel_warn_with_numbers_when_training_begins():
+    model, x = wae(), digits(32)
+    last = model.encoder.layers[-1]
+    last.set_weights([1e4 * weights for weights in last.get_weights()])
+    with pytest.warns(UserWarning, match="distances of codes of the data.*median"):
+        model.check_data(x)
+
+
+def test_codes_within_reach_of_the_kernel_do_not_warn():
+    model = wae()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.check_data(digits(32))
 
 
 def test_a_prior_without_default_kernel_asks_for_one():

@@ -8,7 +8,7 @@ import pytest
 from tests.systems import digits
 from tfmmd import models
 from tfmmd.kernels import Gaussian
-from trainers import autoencoders, measures_autoencoder, systems
+from trainers import autoencoders, measures_autoencoder, runner, systems
 
 NAMES = ("vae", "gmmn-ae", "aae", "wae-mmd", "wae-gan")
 SMALL = {"hidden": [16], "steps": 2}
@@ -33,6 +33,9 @@ class Data:
 
     def load(self, split, with_labels):
         return self.train, np.arange(64) % 10
+
+    def unit(self, samples):
+        return np.array(samples)
 
 
 def built(name, dataset="digits", preset="quick", data=None, **overrides):
@@ -105,11 +108,11 @@ def test_the_preparation_of_gmmn_ae_trains_its_autoencoder(preset):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_run_on_images_has_four_pictures_and_one_on_points_none(name):
+def test_a_run_on_images_has_four_pictures_and_a_projector_and_one_on_points_none(name):
     recipe = systems.recipe(name)
     settings = recipe.resolve("digits", "quick")
     titles = [picture.title for picture in recipe.callbacks(settings, Data())]
-    assert titles == ["reconstructions", "interpolations", "latent_map", "nearest_neighbours"]
+    assert titles == ["reconstructions", "interpolations", "latent_map", "nearest_neighbours", "projector"]
     assert recipe.callbacks(settings, Data((2,))) == []
 
 
@@ -133,3 +136,10 @@ def test_the_latent_measure_is_near_zero_for_codes_of_the_prior():
 def test_every_system_of_the_family_is_an_autoencoder():
     kinds = {name: type(built(name)[0]) for name in NAMES}
     assert all(issubclass(kind, (models.Autoencoder, models.GMMNAutoencoder)) for kind in kinds.values())
+
+
+def test_a_run_on_data_out_of_the_likelihoods_range_is_refused(tmp_path):
+    settings = {"value_range": [-1.0, 1.0], "likelihood": "bernoulli", "steps": 2}
+    options = runner.RunOptions("vae", run_dir=tmp_path / "run", overrides=settings)
+    with pytest.raises(ValueError, match=r"must lie in \[0.0, 1.0\].*x from -1 to 1"):
+        runner.run(options)

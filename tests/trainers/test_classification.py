@@ -33,7 +33,10 @@ def test_errors_are_counted_against_the_labels():
 
 def test_a_run_is_scored_by_its_test_errors(runs):
     scores = evaluate.evaluate(runs[0])
-    assert set(scores) == {"test errors", "test rows", "test accuracy"} and scores["test rows"] == 300
+    assert (
+        set(scores) == {"test errors", "test rows", "test accuracy", "pixel_kid"}
+        and scores["test rows"] == 300
+    )
 
 
 def test_ensemble_scores_every_member_and_all_together(runs, capsys):

@@ -77,15 +77,30 @@ def test_prior_draws_visit_components_equally_often(gae):
 @pytest.mark.parametrize("block", [1, 7, 40])
 def test_the_streaming_parzen_score_is_that_of_all_samples(block):
     samples = digits(40)
-    blocks = (samples[i : i + block] for i in range(0, 40, block))
     grid = (0.2, 0.3, 0.4)
-    found = measures.streaming_parzen(blocks, DATA.test, DATA.validation, grid)
+    found = measures.streaming_parzen(
+        lambda: (samples[i : i + block] for i in range(0, 40, block)), DATA.test, DATA.validation, grid
+    )
     expected = metrics.parzen_log_likelihood(samples, DATA.test, DATA.validation, bandwidths=grid)
     assert found.num_samples == 40 and found.bandwidth == expected.bandwidth
     np.testing.assert_allclose(found.mean, expected.mean, rtol=1e-5)
     np.testing.assert_allclose(found.standard_error, expected.standard_error, rtol=1e-4)
 
 
-def test_the_parzen_score_of_many_samples_says_its_number(gae):
+def test_importance_sampling_takes_the_first_rows(gae):
+    scores = measures.log_likelihood(gae, DATA, settings(importance_rows=5))
+    assert [score["num_test"] for score in scores.values()] == [20, 5, 5]
+    expected = measures.importance(gae, DATA.test[:5], "posterior", 8)
+    assert scores["log_likelihood, 8 posterior draws"] == next(iter(expected.values()))
+
+
+def test_sample_blocks_are_the_same_each_time(gae):
+    once, again = (np.concatenate([*measures.sample_blocks(gae, 150, settings())]) for _ in range(2))
+    assert once.shape == (150, 8, 8, 1)
+    np.testing.assert_array_equal(once, again)
+
+
+def test_the_parzen_score_of_many_samples_says_its_number_and_memory(gae):
     (name, score), *_ = measures.many_samples_parzen(gae, DATA, settings()).items()
     assert name == "parzen, 150 samples" and score["num_samples"] == 150
+    assert 100 < score["peak_memory_mb"] < 20_000 and "equal numbers" in score["note"]

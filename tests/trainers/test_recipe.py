@@ -43,11 +43,13 @@ def test_unknown_names_are_answered_with_the_nearest():
 
 
 def test_overrides_are_json_or_text():
-    assert parse_overrides(["a=1", "b=[1, 2]", "c=median", "d=1e-3"]) == {
+    assert parse_overrides(["a=1", "b=[1, 2]", "c=median", "d=1e-3", "e=[adam, sgd]", "f=1..2:log"]) == {
         "a": 1,
         "b": [1, 2],
         "c": "median",
         "d": 1e-3,
+        "e": ["adam", "sgd"],
+        "f": "1..2:log",
     }
 
 

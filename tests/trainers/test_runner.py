@@ -93,6 +93,16 @@ def test_the_lock_of_a_dead_process_is_taken_over(tmp_path):
     RunFolder(tmp_path).open({}).close()
 
 
+def test_the_lock_of_an_earlier_process_of_the_same_id_is_taken_over(tmp_path):
+    owner = {
+        "pid": os.getpid(),
+        "host": os.uname().nodename,
+        "process": "that of a container before this one",
+    }
+    (tmp_path / ".lock").write_text(json.dumps(owner))
+    RunFolder(tmp_path).open({}).close()
+
+
 @pytest.mark.parametrize(
     ("start", "total", "every", "parts"),
     [

@@ -4,6 +4,7 @@ from tfmmd.callbacks.collapse import CollapseAlarm
 from tfmmd.callbacks.evaluation import Evaluate
 from tfmmd.callbacks.latent_pictures import LatentDensity
 from tfmmd.callbacks.pictures import Interpolations, LatentMap, NearestNeighbours, Reconstructions
+from tfmmd.callbacks.projector import Projector
 from tfmmd.callbacks.resume import Resume
 from tfmmd.callbacks.schedule import KIDLearningRate
 from tfmmd.callbacks.watch import DivergedError, DivergenceGuard, SampleGrid
@@ -18,6 +19,7 @@ __all__ = [
     "LatentDensity",
     "LatentMap",
     "NearestNeighbours",
+    "Projector",
     "Reconstructions",
     "Resume",
     "SampleGrid",

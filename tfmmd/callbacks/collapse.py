@@ -8,7 +8,10 @@ import numpy as np
 import tensorflow as tf
 
 from tfmmd import checks, kernels
+from tfmmd.metrics.precision_recall import precision_recall
 
+RECALL_NEIGHBOURS = 3
+LEAST_RECALL = 0.05  # recall that never was higher says nothing when it falls
 SAME = 0.01  # of the data's median distance: two samples closer than this count as one
 
 
@@ -17,8 +20,11 @@ class CollapseAlarm(keras.callbacks.Callback):
 
     Watched are, on `num_samples` samples from fixed seeds every `every` epochs:
     `unique`, the share of samples that are no copy of another; `spread`, their median distance over the
-    data's; with a classifier `entropy`, of the mean class probabilities over its highest value, log(classes);
+    data's; `recall`, the share of the data near samples (`metrics.precision_recall`), over its highest value
+    so far; with a classifier `entropy`, of the mean class probabilities over its highest value, log(classes);
     with a kernel `saturation`, the share of pairs of samples and data on which the kernel is flat.
+
+    A collapse raises its alarm at the next look, `every` epochs later at the most.
 
     Args:
         data: Real samples `[m, ...]` to compare with.
@@ -26,10 +32,12 @@ class CollapseAlarm(keras.callbacks.Callback):
         every: Epochs between two looks.
         min_unique: Alarm when `unique` is lower.
         min_spread: Alarm when `spread` is lower.
+        min_recall: Alarm when `recall` is lower.
         classifier: Function or model, samples `[n, ...]` -> class probabilities `[n, K]`.
         min_entropy: Alarm when `entropy` is lower.
         kernel: A radial kernel on flattened samples.
         max_saturation: Alarm when `saturation` is higher.
+        warmup: Epochs in which a number that never was good raises no alarm: first samples have no spread.
         stop: Whether an alarm stops training.
         log_dir: TensorBoard folder for the numbers; None writes none.
         seed: First of the fixed seeds.
@@ -47,31 +55,38 @@ class CollapseAlarm(keras.callbacks.Callback):
         *,
         min_unique=0.5,
         min_spread=0.2,
+        min_recall=0.3,
         classifier=None,
         min_entropy=0.5,
         kernel=None,
         max_saturation=0.95,
+        warmup=0,
         stop=False,
         log_dir=None,
         seed=0,
     ):
         super().__init__()
-        self.num_samples, self.every = checks.positive_int("num_samples", num_samples), every
-        self.data = _rows(data)[:1000]
+        self.num_samples = checks.positive_int("num_samples", num_samples)
+        self.every = checks.positive_int("every", every)
+        self.warmup, self.seed = int(checks.non_negative("warmup", warmup)), checks.int64("seed", seed)
+        checks.not_empty("data", data)
+        self.data = _rows(checks.finite("data", np.asarray(data)))[:1000]
         checks.min_rows("data", self.data, 2, "CollapseAlarm", "Give it more real samples.")
         self.distance = kernels.median_bandwidth(self.data)
-        self.classifier, self.kernel, self.stop, self.seed = classifier, kernel, stop, seed
-        self.limits = {"unique": min_unique, "spread": min_spread, "entropy": min_entropy}
+        self.classifier, self.kernel, self.stop = classifier, kernel, stop
+        limits = {"unique": min_unique, "spread": min_spread, "recall": min_recall, "entropy": min_entropy}
+        self.limits = {k: checks.non_negative(f"min_{k}", v) for k, v in limits.items()}
         self.max_saturation = max_saturation
         self.writer = tf.summary.create_file_writer(str(log_dir)) if log_dir else None
         self.alarms, self.numbers = [], {}
+        self.best_recall, self.good = 0.0, set()
 
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every:
             return
         samples = self.model.sample(self.num_samples, seed=self.seed)
         self.numbers = self.look(samples)
-        for message in self.complaints(samples):
+        for message in self.complaints(samples, early=epoch < self.warmup):
             self.alarms.append((epoch, message))
             warnings.warn(f"epoch {epoch + 1}: {message}", stacklevel=2)
         if self.stop and self.alarms and self.alarms[-1][0] == epoch:
@@ -85,6 +100,9 @@ class CollapseAlarm(keras.callbacks.Callback):
             "unique": unique_share(rows, SAME * self.distance),
             "spread": _median(rows) / self.distance,
         }
+        few = min(len(rows), len(self.data)) <= RECALL_NEIGHBOURS
+        if not few and np.isfinite(rows).all():
+            numbers["recall"] = self._recall(rows)
         if self.classifier is not None:
             mean = np.asarray(self.classifier(samples), np.float64).mean(0)
             entropy = (mean * np.log(1.0 / np.maximum(mean, 1e-300))).sum()
@@ -93,13 +111,15 @@ class CollapseAlarm(keras.callbacks.Callback):
             numbers["saturation"] = kernels.saturation(self.kernel, rows, self.data).flat
         return numbers
 
-    def complaints(self, samples):
-        """Messages about the numbers that are out of bounds."""
+    def complaints(self, samples, early=False):
+        """Messages about the numbers that are out of bounds; `early`, only about those that once were good."""
+        low = {name for name, limit in self.limits.items() if not self.numbers.get(name, limit) >= limit}
+        self.good |= set(self.numbers) - low
         found = [
-            f"Samples should stay varied. Received: {name}={self.numbers[name]:.3f}, below {limit}. "
+            f"Samples should stay varied. Received: {name}={self.numbers[name]:.3f}, below {self.limits[name]}. "
             "Lower the learning rate, or add minibatch discrimination or a larger batch."
-            for name, limit in self.limits.items()
-            if self.numbers.get(name, limit) < limit
+            for name in self.limits
+            if name in low and (name in self.good or not early)
         ]
         if self.numbers.get("saturation", 0.0) > self.max_saturation:
             report = kernels.saturation(self.kernel, _rows(samples), self.data)
@@ -107,6 +127,21 @@ class CollapseAlarm(keras.callbacks.Callback):
                 f"The kernel should tell samples and data apart. Received: {report}. Change its bandwidth."
             )
         return found
+
+    def state(self):
+        """What must be remembered when a run goes on: for `Resume`."""
+        return {"best_recall": self.best_recall, "good": sorted(self.good), "alarms": self.alarms}
+
+    def restore(self, state):
+        """Takes over what `state` gave."""
+        self.best_recall, self.good = float(state["best_recall"]), set(state["good"])
+        self.alarms = [(int(epoch), message) for epoch, message in state["alarms"]]
+
+    def _recall(self, rows):
+        """Recall over its highest value so far, 1 while there is next to none."""
+        recall = precision_recall(self.data, rows, k=RECALL_NEIGHBOURS).recall
+        self.best_recall = max(self.best_recall, recall)
+        return recall / self.best_recall if self.best_recall >= LEAST_RECALL else 1.0
 
     def _write(self, epoch):
         if self.writer:

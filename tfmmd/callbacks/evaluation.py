@@ -1,9 +1,7 @@
 """A callback that measures a model's samples while it trains."""
 
 import json
-import os
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from tfmmd import checks
+from tfmmd.callbacks import files
 from tfmmd.metrics.panel import HeldOut, measure_samples, named_measures, scalars
 
 
@@ -114,13 +113,4 @@ class Evaluate(keras.callbacks.Callback):
         earlier = [old for old in self.history if old["epoch"] < entry["epoch"]]  # a resumed run repeats none
         self.history = [*earlier, entry]
         if self.path:
-            _replace(self.path, json.dumps({"history": self.history}, indent=2) + "\n")
-
-
-def _replace(path, text):
-    """Writes a file in one step: a reader sees the old one or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
-    os.replace(draft, path)
+            files.write_text(self.path, json.dumps({"history": self.history}, indent=2) + "\n")

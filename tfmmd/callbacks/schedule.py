@@ -1,13 +1,18 @@
 """Learning rates that fall when a model has stopped improving, judged by a statistical test on KID."""
 
+import contextlib
+import json
 import logging
 import math
+import time
+from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tfmmd import checks, distribute, kernels
+from tfmmd.callbacks import files
 from tfmmd.discrepancies import moments
 
 logger = logging.getLogger(__name__)
@@ -38,6 +43,8 @@ class KIDLearningRate(keras.callbacks.Callback):
         seed: Seed of the samples; evaluation i draws its own.
         batch_size: Rows that the extractor gets at a time.
         log_dir: TensorBoard folder; None writes no event.
+        directory: Folder of `kid_learning_rate.json`, which holds all decisions so far with the seconds of
+            training before each; None writes none.
 
     Attributes:
         decisions: One dict for each evaluation: `step`, `kid`, `p_value` (None without a test), `chances`,
@@ -70,6 +77,7 @@ class KIDLearningRate(keras.callbacks.Callback):
         seed=0,
         batch_size=512,
         log_dir=None,
+        directory=None,
     ):
         super().__init__()
         self.num_samples = checks.positive_int("num_samples", num_samples)
@@ -90,14 +98,21 @@ class KIDLearningRate(keras.callbacks.Callback):
         self.extractor, self.batch_size = extractor or _flat, checks.positive_int("batch_size", batch_size)
         self.kernel = kernel or kernels.Polynomial()
         self.seed = checks.int64("seed", seed)
-        self.writer = tf.summary.create_file_writer(str(log_dir)) if log_dir else None
+        self.write_to(log_dir, directory)
         self.real = self.features(np.asarray(real[: self.num_samples]))
         self.real_mean = float(moments.within(self.kernel(self.real, self.real)).mean)
         self.memory, self.decisions, self.evaluations, self.chances = [], [], 0, 0
+        self.seconds, self._clock = [], Clock()
+
+    def write_to(self, log_dir, directory):
+        """Sets where decisions go: a TensorBoard folder and a folder of files, each may be None."""
+        self.writer = tf.summary.create_file_writer(str(log_dir)) if log_dir else None
+        self.path = Path(directory) / "kid_learning_rate.json" if directory else None
 
     # -- as a callback ---------------------------------------------------------------------------------------
 
     def on_train_begin(self, logs=None):
+        self._clock.start()
         for optimizer in self.optimizers():
             rate = optimizer.get_config()["learning_rate"]
             if not isinstance(rate, (int, float)):
@@ -110,7 +125,8 @@ class KIDLearningRate(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         step = int(distribute.read(self.optimizers()[0].iterations))
         if step // self.every > self.evaluations:
-            self.evaluate(step)
+            with self._clock.paused():
+                self.evaluate(step)
 
     def optimizers(self):
         """The model's optimizers, the generator's first."""
@@ -192,8 +208,12 @@ class KIDLearningRate(keras.callbacks.Callback):
         return 0.5 * math.erfc(-ratio / math.sqrt(2.0))
 
     def report(self, decision):
-        """Writes a decision to the log and to TensorBoard."""
+        """Writes a decision to the log, to the file and to TensorBoard."""
         logger.info(decision["text"])
+        self.seconds.append(self._clock.seconds)
+        if self.path:
+            record = {"decisions": self.decisions, "seconds": self.seconds}
+            files.write_text(self.path, json.dumps(record, indent=2) + "\n")
         if self.writer is None:
             return
         scalars = {"kid": decision["kid"], "learning_rate": decision["learning_rates"][0]}
@@ -214,12 +234,41 @@ class KIDLearningRate(keras.callbacks.Callback):
             "decisions": self.decisions,
             "evaluations": self.evaluations,
             "chances": self.chances,
+            "seconds": self.seconds,
         }
 
     def restore(self, state):
         """Takes over what `state` gave."""
         self.memory, self.decisions = list(state["memory"]), list(state["decisions"])
         self.evaluations, self.chances = int(state["evaluations"]), int(state["chances"])
+        self.seconds = list(state.get("seconds", ()))
+        self._clock.seconds = self.seconds[-1] if self.seconds else 0.0
+
+
+class Clock:
+    """Seconds of training, without what is paused; goes on from `seconds` after a resume."""
+
+    def __init__(self):
+        self._past, self._began = 0.0, None
+
+    @property
+    def seconds(self):
+        return self._past + (time.monotonic() - self._began if self._began else 0.0)
+
+    @seconds.setter
+    def seconds(self, value):
+        self._past, self._began = float(value), None
+
+    def start(self):
+        """Lets the clock run, if it does not yet."""
+        self._began = self._began or time.monotonic()
+
+    @contextlib.contextmanager
+    def paused(self):
+        """Stops the clock for a while."""
+        self._past, self._began = self.seconds, None
+        yield
+        self.start()
 
 
 def relative_statistic(new, old, num_samples):
@@ -238,6 +287,6 @@ def _flat(samples):
 
 
 def _share(name, value):
-    if not 0 < float(value) < 1:
+    if not 0 < checks.number(name, value) < 1:
         checks.fail(f"`{name}` must lie in (0, 1).", f"{name}={value!r}", "Use for example 0.5.")
     return float(value)

@@ -7,6 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from tfmmd import checks
+from tfmmd.callbacks import checkpoint, files
+from tfmmd.callbacks.steps import StepCounter
+from tfmmd.data.images import check_range
 
 
 def tile(images, columns=None):
@@ -25,9 +28,8 @@ def write_png(path, picture, scale=1):
     """Writes a uint8 picture `[H, W, c]`, each pixel `scale` pixels wide, atomically."""
     path = Path(path)
     picture = np.repeat(np.repeat(picture, scale, 0), scale, 1)
-    draft = path.with_name(f".{path.name}.tmp")
-    draft.write_bytes(tf.io.encode_png(picture).numpy())
-    draft.replace(path)
+    with files.replacing(path) as draft:
+        draft.write_bytes(tf.io.encode_png(picture).numpy())
 
 
 class SampleGrid(keras.callbacks.Callback):
@@ -47,7 +49,8 @@ class SampleGrid(keras.callbacks.Callback):
 
     def __init__(self, log_dir=None, path=None, num_samples=64, every=1, value_range=(0, 1), seed=0):
         super().__init__()
-        self.path, self.seed, self.value_range = path, seed, value_range
+        self.path, self.seed = path, checks.int64("seed", seed)
+        self.value_range = check_range(value_range)
         self.num_samples = checks.positive_int("num_samples", num_samples)
         self.every = checks.positive_int("every", every)
         self.writer = tf.summary.create_file_writer(str(log_dir)) if log_dir else None
@@ -97,30 +100,103 @@ def scatter(points, size=256):
     return picture
 
 
-class DivergenceGuard(keras.callbacks.Callback):
-    """Stops training at the first loss that is not finite, and says the step and which loss.
+class DivergedError(RuntimeError):
+    """Training gave a loss, a gradient or a weight that is not finite."""
 
-    The state of the model is then not saved by `Resume` (which must stand after this callback in the list):
-    the last good checkpoint stays.
+
+class DivergenceGuard(StepCounter):
+    """Stops training at the first loss or gradient that is not finite, and says the step and which one.
+
+    A gradient that is not finite spoils the weights, and those are looked at. The state of the model is then
+    not saved by `Resume` (which must stand after this callback in the list): the last good checkpoint stays.
+    With it, `roll_back` goes back to that checkpoint and lowers the learning rates.
+
+    Args:
+        weights_every: Steps between two looks at the weights; None looks at the losses alone.
+        factor: What `roll_back` multiplies the learning rates by, in (0, 1).
+        max_rollbacks: How often `roll_back` does so.
+
+    Attributes:
+        diverged: What was not finite and at which step; None before.
+        rollbacks: The steps that `roll_back` went back to.
+
+    Example:
+        ```python
+        guard, resume = DivergenceGuard(max_rollbacks=2), Resume("checkpoints", every=500)
+        try:
+            model.fit(batches, steps_per_epoch=500, epochs=20, callbacks=[guard, resume])
+        except DivergedError:
+            start = guard.roll_back(model, resume)  # then fit again from step `start`
+        ```
     """
 
-    def __init__(self):
+    def __init__(self, weights_every=1, *, factor=0.5, max_rollbacks=0):
         super().__init__()
-        self.step, self.diverged = 0, None
+        every = None if weights_every is None else checks.positive_int("weights_every", weights_every)
+        self.weights_every, self.factor = every, checks.positive_number("factor", factor)
+        if self.factor >= 1:
+            checks.fail("`factor` must lie in (0, 1).", f"factor={factor!r}", "Use for example 0.5.")
+        self.max_rollbacks = int(checks.non_negative("max_rollbacks", max_rollbacks))
+        self.diverged, self.rollbacks, self._all_finite = None, [], None
+
+    def on_train_begin(self, logs=None):
+        variables = self.model.trainable_variables
+        self._all_finite = tf.function(
+            lambda: tf.reduce_all([True, *(tf.reduce_all(tf.math.is_finite(v.value)) for v in variables)])
+        )
 
     def on_train_batch_end(self, batch, logs=None):
-        self.step += 1
-        bad = [name for name, value in (logs or {}).items() if not np.all(np.isfinite(value))]
+        before = self.step
+        self.count(batch)
+        bad = [f"{k} is not finite" for k, v in (logs or {}).items() if not np.all(np.isfinite(v))]
+        if not bad and self.weights_every and self.step // self.weights_every > before // self.weights_every:
+            bad = self._bad_weights()
         if bad:
-            self.diverged = f"{bad[0]} is not finite at step {self.step}"
+            self.diverged = f"{bad[0]} at step {self.step}"
             raise DivergedError(
                 checks.message(
-                    "Losses must stay finite.",
+                    "Losses and gradients must stay finite.",
                     self.diverged,
                     "Lower the learning rate and go on from the last checkpoint.",
                 )
             )
 
+    def roll_back(self, model, resume):
+        """Restores the newest checkpoint of `resume` and lowers the learning rates of its optimizers.
 
-class DivergedError(RuntimeError):
-    """Training gave a loss that is not finite."""
+        The second time at one checkpoint they are multiplied by `factor` twice, and so on.
+
+        Returns:
+            The step to go on from.
+
+        Raises:
+            DivergedError: If that was done `max_rollbacks` times, or there is no checkpoint.
+            ValueError: If a learning rate is a schedule.
+        """
+        if len(self.rollbacks) >= self.max_rollbacks:
+            raise DivergedError(f"{self.diverged}, after {len(self.rollbacks)} rollbacks.")
+        start = resume.restore(model)
+        if not start:
+            raise DivergedError(f"{self.diverged}, before the first checkpoint.")
+        self.rollbacks.append(start)
+        for name, optimizer in checkpoint.optimizers_of(model).items():
+            _lower_rate(name, optimizer, self.factor ** self.rollbacks.count(start))
+        self.step, self.diverged = start, None
+        return start
+
+    def _bad_weights(self):
+        if self._all_finite():
+            return []
+        return [f"the gradient of {path} is not finite" for path in checkpoint.not_finite(self.model)]
+
+
+def _lower_rate(name, optimizer, factor):
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    rate = optimizer.get_config()["learning_rate"]
+    if not isinstance(rate, (int, float)):
+        checks.fail(
+            "`roll_back` needs optimizers with a constant learning rate.",
+            f"{name}.learning_rate={rate!r}",
+            "Give the optimizers a number.",
+        )
+    optimizer.learning_rate = rate * factor

@@ -5,7 +5,15 @@
 
 from tfmmd.data.batches import batches, steps_per_epoch
 from tfmmd.data.labels import balanced_labels
-from tfmmd.data.load import arrays, load
+from tfmmd.data.load import arrays, kind, load
 from tfmmd.data.semi_supervised import semi_supervised_batches
 
-__all__ = ["arrays", "balanced_labels", "batches", "load", "semi_supervised_batches", "steps_per_epoch"]
+__all__ = [
+    "arrays",
+    "balanced_labels",
+    "batches",
+    "kind",
+    "load",
+    "semi_supervised_batches",
+    "steps_per_epoch",
+]

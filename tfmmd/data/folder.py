@@ -110,12 +110,12 @@ def _check_sizes(paths, sizes, values_per_pixel):
             checks.fail(
                 "Images of a folder must have one size.",
                 f"{paths[0]} of {sizes[0]} and {path} of {size} pixels",
-                "Give `image_size` to crop and resize them.",
+                "Give `image_size` to crop and resize them, on the command line --set image_size=32.",
             )
     total = sizes[0][0] * sizes[0][1] * values_per_pixel
     if total > MAX_BYTES:
         checks.fail(
             f"A folder of images must fit into {MAX_BYTES / 2**30:g} GB of memory.",
             f"{total / 2**30:.1f} GB of pixels",
-            "Give a smaller `image_size`, a slice, or build a TFDS set.",
+            "Give a smaller `image_size` (--set image_size=32), a slice, or build a TFDS set.",
         )

@@ -13,14 +13,14 @@ BINARIZE = (None, "threshold", "bernoulli")
 
 def check_range(value_range):
     """Returns `value_range` as two finite floats, the lower one first."""
-    numbers = np.ravel(value_range).astype(np.float64)
-    if numbers.shape != (2,) or not np.isfinite(numbers).all() or numbers[0] >= numbers[1]:
+    numbers = checks.numbers_of("value_range", value_range)
+    if len(numbers) != 2 or not np.isfinite(numbers).all() or numbers[0] >= numbers[1]:
         checks.fail(
             "`value_range` must be two finite numbers, the lower one first.",
             f"value_range={value_range!r}",
             "Use (0, 1) for a sigmoid output or (-1, 1) for tanh.",
         )
-    return tuple(numbers.tolist())
+    return numbers
 
 
 def crop(images, size):

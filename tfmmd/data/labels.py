@@ -31,7 +31,9 @@ def balanced_labels(labels, per_class, seed):
     Reference: [salimans2016]
     """
     labels = _check_labels(labels)
-    per_class = checks.positive_int("per_class", per_class)
+    per_class, seed = checks.positive_int("per_class", per_class), checks.int64("seed", seed)
+    if not 0 <= seed < 2**32:
+        checks.fail("`seed` must lie in [0, 2**32 - 1].", f"seed={seed}", "Use a smaller number.")
     counts = np.bincount(labels)
     if counts.min() < per_class:
         checks.fail(
@@ -46,7 +48,7 @@ def balanced_labels(labels, per_class, seed):
 
 
 def _check_labels(labels):
-    labels = np.asarray(labels)
+    labels = np.asarray(checks.tensor("labels", labels))
     checks.rank("labels", labels, 1)
     checks.not_empty("labels", labels)
     if labels.dtype.kind not in "iu" or labels.min() < 0:

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfmmd import checks
-from tfmmd.data import embedded, folder, images, synthetic
+from tfmmd.data import embedded, folder, images, synthetic, tables
 
 EMBEDDED = ("digits", *synthetic.SETS)
 
@@ -27,15 +27,17 @@ def load(
 
     Args:
         name: "digits" (8x8, no download), "rings" or "gaussians" (points in the plane), any image set of
-            TensorFlow Datasets by its name ("mnist", "celeb_a", "toronto_face_dataset/96x96"), or a folder
-            of PNG and JPEG images: a path, or "folder:" and a path.
+            TensorFlow Datasets by its name ("mnist", "celeb_a", "toronto_face_dataset/96x96"), a folder
+            of PNG and JPEG images: a path, or "folder:" and a path; or a table of numbers: a path that ends in
+            .csv, .tsv or .npy, or "table:" and a path.
         split: "train", "validation", "test", sums such as "train+validation", slices such as
             "train[:100]". A TFDS set without a validation split has 5000 rows (at most a tenth) of its
             training set held out by a fixed permutation; "train+validation" is all of it in TFDS's order.
             Slices of TFDS sets, and any other expression, go to TFDS as they are: "train[:100]" counts in
             the set's own training split.
         value_range: Two numbers that black and white become. Points keep their own coordinates, in about
-            [-1.2, 1.2], under the default (0, 1); another range is filled by that square.
+            [-1.2, 1.2], under the default (0, 1); another range is filled by that square. Tables keep their
+            units.
         binarize: None, "threshold" (x > 0.5) or "bernoulli": each pixel is on with probability x, drawn
             once for each image from (seed, split, row). `batches` can redraw for every step instead.
         with_labels: Whether to give (x, label) instead of x.
@@ -45,7 +47,8 @@ def load(
         data_dir: Directory of TFDS; None takes `TFDS_DATA_DIR` or TFDS's default.
 
     Returns:
-        tf.data.Dataset of known cardinality: x float32 `[h, w, c]` (points `[2]`), or (x, label int64 `[]`).
+        tf.data.Dataset of known cardinality: x float32 `[h, w, c]` (points `[2]`, tables `[d]`), or
+        (x, label int64 `[]`).
 
     Raises:
         ValueError: The name, split or range is unknown, the split is empty, or there are no labels.
@@ -75,7 +78,8 @@ def arrays(
     """The whole of `load` with the same arguments as arrays in memory.
 
     Returns:
-        float32 array `[n, h, w, c]` (points `[n, 2]`), or (x, labels int64 `[n]`) with `with_labels`.
+        float32 array `[n, h, w, c]` (points `[n, 2]`, tables `[n, d]`), or (x, labels int64 `[n]`) with
+        `with_labels`.
 
     Example:
         >>> tfmmd.data.arrays("digits", "test").shape
@@ -93,10 +97,19 @@ def arrays(
     return whole
 
 
+def kind(name):
+    """What a data set's name stands for: "folder" of images, "table" of numbers, or its own "name"."""
+    if tables.is_path(name):
+        return "table"
+    return "folder" if folder.is_path(name) else "name"
+
+
 def find(name, split, *, image_size=None, seed=0, data_dir=None):
     """The `Source` of a named set's split."""
     if not isinstance(name, (str, os.PathLike)):
         checks.fail("`name` must be a string or a path.", f"name={name!r}", "Use a name such as 'digits'.")
+    if tables.is_path(name):
+        return tables.source(name, split)
     if folder.is_path(name):
         return folder.source(name, split, image_size)
     if name == "digits":
@@ -118,6 +131,7 @@ def _finished(name, split, value_range, binarize, with_labels, image_size, seed,
         checks.positive_int("image_size", image_size)
     found = find(name, split, image_size=image_size, seed=seed, data_dir=data_dir)
     _check_fits(found, name, binarize, with_labels, image_size)
+    _check_units(name, value_range)
     first_rows = tf.data.Dataset.counter(0, found.batch_rows)
 
     def finish(first_row, batch):
@@ -150,4 +164,13 @@ def _check_fits(found, name, binarize, with_labels, image_size):
             "`with_labels=True` needs a data set with labels.",
             f"name={name!r}, which has none",
             "Leave `with_labels` out.",
+        )
+
+
+def _check_units(name, value_range):
+    if tables.is_path(name) and value_range != images.UNIT:
+        checks.fail(
+            "Tables keep their own units.",
+            f"name={str(name)!r}, value_range={value_range}",
+            "Leave `value_range` out.",
         )

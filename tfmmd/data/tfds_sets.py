@@ -76,7 +76,7 @@ def _keys(name, info):
         checks.fail(
             "`name` must be an image set.", f"name={name!r} with {list(info.features)}", "Use another set."
         )
-    image_key, label_key, *_ = (*(info.supervised_keys or ()), None, None)
+    image_key, label_key = (tuple(info.supervised_keys or ()) + (None, None))[:2]
     if image_key not in found:
         return found[0], None
     label = info.features[label_key] if isinstance(label_key, str) else None

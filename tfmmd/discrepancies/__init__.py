@@ -2,6 +2,7 @@
 
 from tfmmd.discrepancies.mmd import energy_distance, mmd, mmd2
 from tfmmd.discrepancies.moments import mmd2_and_variance
+from tfmmd.discrepancies.sharded import check_shard_rows, global_mmd2
 from tfmmd.discrepancies.two_sample import (
     KernelChoice,
     PermutationTest,
@@ -16,7 +17,9 @@ __all__ = [
     "KernelChoice",
     "PermutationTest",
     "RelativeTest",
+    "check_shard_rows",
     "energy_distance",
+    "global_mmd2",
     "mmd",
     "mmd2",
     "mmd2_and_variance",

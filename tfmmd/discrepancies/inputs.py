@@ -15,7 +15,7 @@ def as_checked_samples(x, y, kernel, names=("x", "y")):
             f"kernel={kernel!r}",
             "Use for example tfmmd.kernels.Gaussian((1.0,)).",
         )
-    x, y = (checks.finite(name, as_tensor(s)) for name, s in zip(names, (x, y)))
+    x, y = (checks.finite(name, as_tensor(s, name)) for name, s in zip(names, (x, y)))
     x, y = as_samples(x, y, names)
     for name, value in zip(names, (x, y)):
         checks.min_rows(name, value, 1, "MMD", "Give it some data.")
@@ -34,7 +34,7 @@ def as_checked_weights(name, weights, sample):
     """Weights `[n]` of mean 1 for the rows of a sample; None stands for equal ones."""
     if weights is None:
         return None
-    weights = tf.cast(checks.finite(name, checks.rank(name, as_tensor(weights), 1)), sample.dtype)
+    weights = tf.cast(checks.finite(name, checks.rank(name, as_tensor(weights, name), 1)), sample.dtype)
     known, given = sample.shape[0], weights.shape[0]
     if None not in (known, given) and known != given:
         checks.fail(

@@ -70,7 +70,7 @@ def mmd2(
     a = inputs.as_checked_weights("x_weights", x_weights, x)
     b = inputs.as_checked_weights("y_weights", y_weights, y)
     options = {"biased": estimator == "biased", "method": method, "tile_rows": tile_rows}
-    terms = [_term(*term, x, y, (a, b), **options) for term in kernel.terms()]
+    terms = [_term(*term, x, y, (a, b), **options) for term in kernel.terms()]  # type: ignore[call-arg]
     return tf.add_n([tf.cast(term, x.dtype) for term in terms])
 
 
@@ -151,7 +151,7 @@ def _block(x, y, kernel, size):
     """Mean over blocks of the unbiased MMD**2 of each."""
     blocks = tf.minimum(tf.shape(x)[0], tf.shape(y)[0]) // size
     values = [
-        factor * _block_values(*_featured(features, x, y), part, blocks, size)
+        factor * _block_values(*_featured(features, x, y), part, blocks, size)  # type: ignore[call-arg]
         for factor, features, part in kernel.terms()
     ]
     return tf.cast(tf.reduce_mean(tf.cast(tf.add_n(values), tf.float64)), x.dtype)
@@ -161,7 +161,8 @@ def _block_values(x, y, kernel, blocks, size):
     """The unbiased MMD**2 of each block `[blocks]`: all at once, or one after the other where blocks are large."""
     pair = [tf.reshape(s[: blocks * size], [blocks, size, tf.shape(s)[1]]) for s in (x, y)]
     if kernel.pairwise and (tf.is_tensor(size) or size <= _LARGE_BLOCK):
-        return plain.quadratic_form(*pair, kernel, (None, None), biased=False)
+        x, y = pair
+        return plain.quadratic_form(x, y, kernel, (None, None), biased=False)
     one = functools.partial(
         _term, 1.0, None, kernel, weights=(None, None), biased=False, method="auto", tile_rows=None
     )

@@ -11,6 +11,8 @@ from tensorflow.python.eager import forwardprop_util, record
 from tfmmd.discrepancies import plain
 from tfmmd.discrepancies.tiles import Tiles
 
+_LARGE_SAMPLE = 2**22  # entries of a sample from which memory counts more than idle cores
+
 
 def quadratic_form(x, y, kernel, weights, *, biased, tile_rows=None):
     """MMD**2 of two samples, tile by tile; arguments and value as in `plain.quadratic_form`."""
@@ -46,22 +48,17 @@ class _Form:
         """The value, and the gradients with respect to all inputs: None if not wanted, or of weights."""
         x, y, *weights = self._with_weights(inputs)
         a, b = (plain.weights_of(s, w) for s, w in zip((x, y), weights))
-        tiles = Tiles(x, y, self.kernel, biased=self.biased, tile_rows=self.tile_rows)
+        tiles = Tiles((x, y), weights, self.kernel, biased=self.biased, tile_rows=self.tile_rows)
         of_xx, of_yy, of_xy = plain.pair_masses(a, b, self.biased)
-        xx, slope_xx = tiles.within(x, weights[0], gradient=wanted[0])
-        with tf.control_dependencies(_present(xx, slope_xx)):  # a graph would hold all three at once
-            yy, slope_yy = tiles.within(y, weights[1], gradient=wanted[1])
-        with tf.control_dependencies(_present(yy, slope_yy)):
-            xy, *slopes_xy = tiles.cross(x, weights[0], y, weights[1], gradients=tuple(wanted[:2]))
+        scales = [tf.cast(s, x.dtype) for s in (2.0 / of_xx, 2.0 / of_yy, -2.0 / of_xy)]
+        xx, of_x = tiles.within(0, scales[0], gradient=wanted[0])
+        with tf.control_dependencies(_waited_for(x, xx, of_x)):
+            yy, of_y = tiles.within(1, scales[1], gradient=wanted[1])
+        with tf.control_dependencies(_waited_for(y, yy, of_y)):
+            xy, sums = tiles.cross(scales[2], (of_x, of_y), gradients=tuple(wanted[:2]))
         slopes = [None] * len(inputs)
-        if wanted[0]:
-            slopes[0] = _joined(slope_xx, of_xx, slopes_xy[0], of_xy) + tiles.linear_part(
-                x, a, y, b, of_xx, of_xy
-            )
-        if wanted[1]:
-            slopes[1] = _joined(slope_yy, of_yy, slopes_xy[1], of_xy) + tiles.linear_part(
-                y, b, x, a, of_yy, of_xy
-            )
+        for i, mass in enumerate((of_xx, of_yy)):
+            slopes[i] = tiles.gradient(i, sums[i], mass, of_xy) if wanted[i] else None
         return tf.cast(xx / of_xx + yy / of_yy - 2.0 * xy / of_xy, x.dtype), slopes
 
     def backward(self, upstream, inputs, known):
@@ -95,13 +92,10 @@ class _Form:
         return [*inputs[:2], *(next(rest) if g else None for g in self.given)]
 
 
-def _present(*tensors):
-    return [t for t in tensors if t is not None]
-
-
-def _joined(within, mass, cross, cross_mass):
-    """The gradient of within / mass - 2 cross / cross_mass."""
-    return within / tf.cast(mass, within.dtype) - 2.0 * cross / tf.cast(cross_mass, cross.dtype)
+def _waited_for(sample, *results):
+    """What the next sum waits for: a graph runs independent sums at once, which is faster but holds more."""
+    small = sample.shape.is_fully_defined() and sample.shape.num_elements() < _LARGE_SAMPLE
+    return [] if small else [t for t in tf.nest.flatten(results) if t is not None]
 
 
 def _inner(seeds, slopes):

@@ -1,252 +1,219 @@
 """Kernel sums and their gradients, tile by tile: nothing of size n x m is ever held.
 
-With k a function of r = ||x - y||**2 and p = x . y, and G and H the matrices of its derivatives,
+With k a function of r = ||x - y||**2 and p = x . y, and G and H the matrices of its derivatives times the
+weights of rows and columns,
 
-    d/dx_i sum_j w_j k(x_i, y_j) = 2 (G w)_i x_i - 2 (G (w y))_i + (H (w y))_i
+    d/dx_i sum_j v_i w_j k(x_i, y_j) = 2 (G 1)_i x_i - 2 (G y)_i + (H y)_i
 
-so that a product of a tile of G or H with [w y, w] is all that the gradient needs. Points are centred: r does
-not change, and p = (c + x) . (c + y) with c the centre.
+so that the product of a tile of G or H with y is all that the gradient needs. Points are centred: r does not
+change, and p = (c + x) . (c + y) with c the centre. What the sums are divided by is a part of the weights, so
+that all tiles add to one running sum for each sample.
 """
-
-from typing import NamedTuple
 
 import tensorflow as tf
 
 from tfmmd import distribute
+from tfmmd.discrepancies.circle import circle, clip, hollow, layout_of, num_rows, pairs_of
 from tfmmd.kernels.pairs import Pairs, num_features
 
-_ENTRIES = 2**21  # of a tile: 8 MB in float32
-_ROWS = 800  # of a tile: with fewer the products slow down
-_ALIGN = 16  # slices at whole multiples of so many rows are views, not copies
-_WIDE = 128  # features from which a copy of the points costs more memory than a second pass costs time
 _JIT_PAIRS = 2**17  # fewer pairs are not worth the launch of a compiled function
-
-
-class Points(NamedTuple):
-    """A sample ready for tiles, padded with rows of weight 0.
-
-    Attributes:
-        centred: `[n, d]`.
-        weighted: The centred points times their weights `[n, d]`, for few features with the weights beside
-            them, `[n, d + 1]`.
-        squares: ||centred||**2 `[n]`.
-        along: centre . centred `[n]`.
-        weights: `[n]`.
-    """
-
-    centred: tf.Tensor
-    weighted: tf.Tensor
-    squares: tf.Tensor
-    along: tf.Tensor
-    weights: tf.Tensor
-
-    def rows(self, start, size):
-        """`size` rows from `start` on; `start` may be a tensor."""
-        return self._mapped(lambda part: _rows_of(part, start, size))
-
-    def repeated(self, size):
-        """The points followed by their first `size` rows."""
-        return self._mapped(lambda part: tf.concat([part, part[:size]], axis=0))
-
-    def _mapped(self, function):
-        """`function` of every part, once for parts that are one tensor."""
-        results = {id(part): function(part) for part in {id(p): p for p in self}.values()}
-        return Points(*(results[id(part)] for part in self))
+_UNROLLED = 3  # blocks up to which a loop is written out
 
 
 class Tiles:
     """The tiles of one discrepancy between two samples `[n, d]` and `[m, d]`.
 
+    A sum over pairs of rows comes with the running sums of its gradient: for each sample and each kind of
+    slope, M y and M 1, where M is G times -2, or H.
+
     Args:
-        x: Tensor `[n, d]`.
-        y: Tensor `[m, d]`.
+        samples: Pair of tensors, `x` `[n, d]` and `y` `[m, d]`.
+        weights: Pair of their weights `[n]` and `[m]`, or None for ones.
         kernel: A kernel of `Pairs`.
         biased: Whether pairs of a row with itself count.
         tile_rows: Rows of a tile, or None for a choice by size.
     """
 
-    def __init__(self, x, y, kernel, *, biased, tile_rows=None):
+    def __init__(self, samples, weights, kernel, *, biased, tile_rows=None):
+        self.samples, self.weights = samples, weights
+        self.circles: list = [None, None]
         self.kernel, self.biased, self.tile_rows = kernel, biased, tile_rows
-        self.centre = 0.5 * (tf.reduce_mean(x, axis=0) + tf.reduce_mean(y, axis=0))
+        self.centre = 0.5 * tf.add_n([tf.reduce_mean(s, axis=0) for s in samples])
         self.exact = kernel.of_product_alone
         self.base_slope = self._slope_at_centre() if self.exact else None
-        self.compiled = _worth_compiling(x, y)
+        self.compiled = _worth_compiling(*samples)
         self._compiled_sums = tf.function(self._sums, jit_compile=True)
         self._compiled_pack = tf.function(self._pack, jit_compile=True)
 
-    def within(self, x, weights, *, gradient):
-        """sum(w_i w_j k(x_i, x_j)) over pairs of rows of one sample.
+    def within(self, which, scale, *, gradient):
+        """sum(w_i w_j k(x_i, x_j)) over pairs of rows of one sample; to be called before `cross`.
 
         The tiles lie on a circle: a block of rows meets itself and the half of the circle after it. Each pair
         of blocks so meets once, and every step has the same shape.
 
         Args:
-            x: Tensor `[n, d]`.
-            weights: Tensor `[n]`, or None for ones.
+            which: 0 or 1, the sample.
+            scale: Scalar: what the gradient is multiplied by.
             gradient: Whether the gradient is wanted.
 
         Returns:
-            Float64 scalar, and the gradient `[n, d]` with respect to `x` or None.
+            Float64 scalar, and the list of running sums, empty where no gradient is wanted.
         """
-        blocks, size = _layout(_size(x), _size(x) // 2, self.tile_rows, odd=True)
-        half = blocks // 2
-        circle = self._prepare(x, weights, blocks * size).repeated(half * size)
-        twice = tf.concat(
-            [tf.ones([size], x.dtype), tf.fill([half * size], tf.constant(2.0, x.dtype))], axis=0
+        ring = self.circles[which] = self._circle(which)
+        blocks, size, half = ring.blocks, ring.size, ring.blocks // 2
+        once, twice = (
+            tf.ones([size], self.centre.dtype),
+            tf.fill([half * size], tf.constant(2.0, self.centre.dtype)),
         )
+        counts = tf.concat([once, twice], axis=0)
 
         def step(i, sums):
-            columns = circle.rows(i * size, (half + 1) * size)
+            columns = ring.points.rows(i * size, (half + 1) * size)
             rows = columns.rows(0, size)
-            twofold = columns.weights * twice
-            row_sums, slopes = self._tile(rows, columns, twofold, same=True, gradient=gradient)
+            twofold = columns.weights * counts
+            both = scale * rows.weights, None if ring.even else columns.weights
+            row_sums, slopes = self._tile(rows, columns, twofold, both, same=True, gradient=gradient)
             if gradient:
-                sums = _added(sums, i[None], _share(slopes, columns))
-                after = tf.math.floormod(i + 1 + tf.range(half), blocks)
-                sums = _added(sums, after, _share([s[:, size:] for s in slopes], rows, transposed=True))
+                sums = _added(sums, _one(i), _shares(slopes, columns))
+                sums = _added(sums, _after(i, half, blocks), _turned_shares(slopes, rows, size))
             return _total(rows.weights, row_sums), sums
 
-        total, sums = _loop(step, blocks, self._zeros(blocks, size, x) if gradient else ())
-        return total, 2.0 * self._gradient(sums, circle, _size(x)) if gradient else None
+        return _loop(step, blocks, self._nothing(ring) if gradient else [])
 
-    def cross(self, x, x_weights, y, y_weights, *, gradients):
-        """sum(v_i w_j k(x_i, y_j)) over all pairs, by blocks of rows of `x`.
+    def cross(self, scale, sums, *, gradients):
+        """sum(v_i w_j k(x_i, y_j)) over all pairs, by blocks of rows of a sample whose gradient is wanted.
 
         Args:
-            x: Tensor `[n, d]`.
-            x_weights: Tensor `[n]`, or None for ones.
-            y: Tensor `[m, d]`.
-            y_weights: Tensor `[m]`, or None for ones.
+            scale: Scalar: what the gradient is multiplied by.
+            sums: Pair of lists of running sums, to which those of this sum are added.
             gradients: Pair of bools: whether the gradients with respect to `x` and `y` are wanted.
 
         Returns:
-            Float64 scalar, and the gradients `[n, d]` and `[m, d]`, None where not wanted.
+            Float64 scalar, and the pair of lists of running sums.
         """
-        if gradients == (False, True):  # rows that are summed to the end in one step need no running sum
-            total, of_y, of_x = self.cross(y, y_weights, x, x_weights, gradients=(True, False))
-            return total, of_x, of_y
-        blocks, size = _layout(_size(x), _size(y), self.tile_rows)
-        left, right = self._prepare(x, x_weights, blocks * size), self._prepare(y, y_weights, _size(y))
+        order = (1, 0) if gradients == (False, True) else (0, 1)
+        left, right = (self.circles[which] for which in order)
+        columns, size = right.all(), left.size
 
-        def step(i, sums):
-            rows, (of_x, of_y) = left.rows(i * size, size), sums
-            row_sums, slopes = self._tile(rows, right, right.weights, same=False, gradient=any(gradients))
-            if gradients[0]:
-                of_x = _added(of_x, i[None], _share(slopes, right))
-            if gradients[1]:
-                of_y += _share(slopes, rows, transposed=True)
-            return _total(rows.weights, row_sums), (of_x, of_y)
+        def step(i, state):
+            of_left, of_right = state
+            rows = left.points.rows(i * size, size)
+            both = scale * rows.weights, None if right.even else columns.weights
+            row_sums, slopes = self._tile(
+                rows, columns, columns.weights, both, same=False, gradient=any(gradients)
+            )
+            if gradients[order[0]]:
+                of_left = _added(of_left, _one(i), _shares(slopes, columns))
+            if gradients[order[1]]:
+                of_right = _added(of_right, None, _turned_shares(slopes, rows, 0))
+            return _total(rows.weights, row_sums), (of_left, of_right)
 
-        empty = tf.zeros([0], x.dtype)
-        of_x = self._zeros(blocks, size, x) if gradients[0] else empty
-        of_y = self._zeros(1, _size(y), x)[0] if gradients[1] else empty
-        total, (of_x, of_y) = _loop(step, blocks, (of_x, of_y))
-        of_x = self._gradient(of_x, left, _size(x)) if gradients[0] else None
-        return total, of_x, self._gradient(of_y, right, _size(y)) if gradients[1] else None
+        total, state = _loop(step, left.blocks, tuple(sums[which] for which in order))
+        return total, tuple(state[which] for which in order)
 
-    def linear_part(self, x, a, y, b, mass, cross_mass):
+    def gradient(self, which, sums, mass, cross_mass):
+        """The gradient `[n, d]` with respect to a sample, from its running sums.
+
+        Args:
+            which: 0 or 1, the sample.
+            sums: List of running sums after `within` and `cross`.
+            mass: What the sum within the sample is divided by.
+            cross_mass: What the sum across is divided by.
+        """
+        ring = self.circles[which]
+        sums, centred, result = [_flat(s)[: ring.rows] for s in sums], ring.points.centred[: ring.rows], 0.0
+        if self.kernel.uses_distance:
+            result += sums[0] - sums[1][:, None] * centred
+        if self.kernel.uses_product:
+            result += sums[-2] + sums[-1][:, None] * self.centre
+        return result + self._linear_part(which, mass, cross_mass) if self.exact else result
+
+    def _linear_part(self, which, mass, cross_mass):
         """The gradient `[n, d]` that `within` and `cross` leave out.
 
         The values of kernels of the inner product alone are float64. Their slope at the centre, a linear
         kernel, is taken out of the float32 products of the tiles and put back here in closed form, float64 too.
-
-        Args:
-            x: Tensor `[n, d]`, whose gradient it is.
-            a: Its weights `[n]`.
-            y: Tensor `[m, d]`.
-            b: Its weights `[m]`.
-            mass: What the sum within `x` is divided by.
-            cross_mass: What the sum across is divided by.
         """
-        if not self.exact:
-            return 0.0
-        x64, a, y64, b = (tf.cast(t, tf.float64) for t in (x, a[:, None], y, b[:, None]))
-        own = tf.reduce_sum(a * x64, axis=0) - (0.0 if self.biased else a * x64)
-        slope = own / mass - tf.reduce_sum(b * y64, axis=0) / cross_mass
-        return tf.cast(2.0 * self.base_slope * a * slope, x.dtype)
+        own, other = which, 1 - which
+        x, y = (tf.cast(self.samples[i], tf.float64) for i in (own, other))
+        a, b = (self._column_of_weights(i) for i in (own, other))
+        within = tf.reduce_sum(a * x, axis=0) - (0.0 if self.biased else a * x)
+        slope = within / mass - tf.reduce_sum(b * y, axis=0) / cross_mass
+        return tf.cast(2.0 * self.base_slope * a * slope, self.centre.dtype)
+
+    def _column_of_weights(self, which):
+        weights = self.weights[which]
+        return 1.0 if weights is None else tf.cast(weights[:, None], tf.float64)
 
     def _slope_at_centre(self):
         square = tf.reduce_sum(tf.square(tf.cast(self.centre, tf.float64)))
         return self.kernel.slopes(Pairs(None, square, num_features(self.centre))).by_product
 
-    def _prepare(self, x, weights, size):
-        """`Points` of a sample, padded to `size` rows."""
-        padding = size - _size(x)
-        centred = tf.pad(x - self.centre, [[0, padding], [0, 0]])
-        weighted = centred if weights is None else centred * tf.pad(weights, [[0, padding]])[:, None]
-        weights = tf.pad(tf.ones_like(x[:, 0]) if weights is None else weights, [[0, padding]])
-        if x.shape[1] is not None and x.shape[1] < _WIDE:
-            weighted = tf.concat([weighted, weights[:, None]], axis=1)
-        along = tf.linalg.matvec(centred, self.centre)
-        return Points(centred, weighted, tf.reduce_sum(tf.square(centred), axis=1), along, weights)
+    def _circle(self, which):
+        columns = clip(num_rows(self.samples[0]), num_rows(self.samples[1]), None)
+        layout = layout_of(self.samples[which], columns, self.tile_rows)
+        return circle(
+            self.samples[which], self.weights[which], self.centre, layout, product=self.kernel.uses_product
+        )
 
-    def _tile(self, rows, columns, weights, *, same, gradient):
-        """Sums `[rows]` of the kernel over weighted columns, and the list of its slopes `[rows, columns]`."""
+    def _nothing(self, ring):
+        """Running sums of nothing."""
+        kinds = self.kernel.uses_distance + self.kernel.uses_product
+        if _written_out(ring.blocks):
+            return [[None] * ring.blocks for _ in range(2 * kinds)]
+        shape, d, dtype = [ring.blocks, ring.size], num_features(self.centre), self.centre.dtype
+        return [tf.zeros(s, dtype) for _ in range(kinds) for s in ([*shape, d], shape)]
+
+    def _tile(self, rows, columns, weights, both, *, same, gradient):
+        """Sums `[rows]` of the kernel over weighted columns, and its slopes times the weights of rows and columns.
+
+        Args:
+            weights: Of the columns, in the sums of values.
+            both: Weights of rows and of columns in the slopes; those of columns are None for ones.
+
+        Returns:
+            The sums, and a list of pairs: slopes `[rows, columns]` and their sums `[rows]`.
+        """
         products = tf.matmul(rows.centred, columns.centred, transpose_b=True)
-        ingredients = products, (rows.squares, columns.squares), (rows.along, columns.along), weights
-        if not self.compiled:
-            value, slopes = self._elements(*ingredients[:3], same, gradient)
-            return tf.linalg.matvec(value, tf.cast(weights, value.dtype)), slopes
-        if not gradient or self.kernel.uses_product:
-            return self._compiled_sums(*ingredients, same, gradient)
-        packed = self._compiled_pack(*ingredients, same)
-        return tf.reduce_sum(tf.math.real(packed), axis=1), [tf.math.imag(packed)]
+        points = products, (rows.squares, columns.squares), (rows.along, columns.along)
+        if self.compiled and gradient and not self.kernel.uses_product:
+            packed = self._compiled_pack(*points, weights, both, same)
+            sums = tf.reduce_sum(packed, axis=1)
+            return tf.math.real(sums), [(tf.math.imag(packed), tf.math.imag(sums))]
+        function = self._compiled_sums if self.compiled else self._sums
+        row_sums, slopes = function(*points, weights, both, same, gradient)
+        return row_sums, [(s, tf.reduce_sum(s, axis=1)) for s in slopes]
 
-    def _sums(self, products, squares, along, weights, same, gradient):
-        value, slopes = self._elements(products, squares, along, same, gradient)
-        return tf.reduce_sum(value * tf.cast(weights, value.dtype), axis=1), slopes
+    def _sums(self, products, squares, along, weights, both, same, gradient):
+        value, slopes = self._elements(products, squares, along, both, same, gradient)
+        weights = tf.cast(weights, value.dtype)
+        if self.compiled:
+            return tf.reduce_sum(value * weights, axis=1), slopes
+        return tf.linalg.matvec(value, weights), slopes
 
-    def _pack(self, products, squares, along, weights, same):
+    def _pack(self, products, squares, along, weights, both, same):
         """Weighted values and slopes as one complex matrix: XLA makes one pass over the entries for one output."""
-        value, slopes = self._elements(products, squares, along, same, True)
+        value, slopes = self._elements(products, squares, along, both, same, True)
         return tf.complex(value * weights, slopes[0])
 
-    def _elements(self, products, squares, along, same, gradient):
-        """The kernel and the list of its slopes, entry by entry, from the products of centred points."""
-        pairs = self._pairs(products, squares, along, same)
+    def _elements(self, products, squares, along, both, same, gradient):
+        """The kernel and the list of its weighted slopes, entry by entry, from the products of centred points."""
+        pairs = pairs_of(self.kernel, products, squares, along, self.centre, same=same)
         if not gradient:
-            value, slopes = self.kernel.of_pairs(pairs), (None, None)
+            value, slopes = self.kernel.of_pairs(pairs), [None, None]
         else:
             value, *slopes = self.kernel.slopes(pairs)
             slopes = [None, slopes[1] - self.base_slope] if self.exact else slopes
         if same:
-            value = value if self.biased else _hollow(value)
+            value = value if self.biased else hollow(value)
             slopes = self._without_diagonal(*slopes)
-        return value, [tf.cast(s, products.dtype) for s in slopes if s is not None]
+        kinds = [(f, s) for f, s in zip((-2.0, 1.0), slopes) if s is not None]
+        return value, [_weighted(tf.cast(s, products.dtype), f * both[0], both[1]) for f, s in kinds]
 
     def _without_diagonal(self, by_distance, by_product):
         """Slopes of one sample: the distance of a row to itself is constant, its product is not."""
-        by_distance = by_distance if by_distance is None else _hollow(by_distance)
-        return by_distance, by_product if by_product is None or self.biased else _hollow(by_product)
-
-    def _pairs(self, products, squares, along, same):
-        d2 = product = None
-        if self.kernel.uses_distance:
-            d2 = squares[0][:, None] + squares[1] - 2.0 * products
-            d2 = tf.maximum(d2, 0.0)  # rounding makes it negative
-            d2 = _hollow(d2) if same else d2
-        if self.kernel.uses_product:
-            dtype = tf.float64 if self.exact else products.dtype
-            row, column = (tf.cast(a, dtype) for a in along)
-            offset = tf.reduce_sum(tf.square(tf.cast(self.centre, dtype)))
-            product = tf.cast(products, dtype) + ((row + offset)[:, None] + column)
-        return Pairs(d2, product, num_features(self.centre))
-
-    def _zeros(self, blocks, size, x):
-        kinds = self.kernel.uses_distance + self.kernel.uses_product
-        return tf.zeros([blocks, size, kinds * (num_features(x) + 1)], x.dtype)
-
-    def _gradient(self, sums, points, rows):
-        """The gradient `[rows, d]` from sums of [w y, w] by slopes, `[..., d + 1]` for each kind of slope."""
-        d = num_features(points.centred)
-        sums = tf.reshape(sums, [-1, tf.shape(sums)[-1]])[:rows]
-        result = 0.0
-        if self.kernel.uses_distance:
-            result += 2.0 * (sums[:, d : d + 1] * points.centred[:rows] - sums[:, :d])
-        if self.kernel.uses_product:
-            of_product = sums[:, -d - 1 :]
-            result += of_product[:, :d] + of_product[:, d:] * self.centre
-        return points.weights[:rows, None] * result
+        by_distance = by_distance if by_distance is None else hollow(by_distance)
+        return by_distance, by_product if by_product is None or self.biased else hollow(by_product)
 
 
 def _worth_compiling(x, y):
@@ -258,29 +225,21 @@ def _worth_compiling(x, y):
     return x.shape[0] * y.shape[0] >= _JIT_PAIRS
 
 
-def _layout(rows, columns, tile_rows, odd=False):
-    """Number of blocks of rows and their size, ints where the sample's size is known."""
-    if tile_rows is None:
-        tile_rows = _clip(_ENTRIES // _clip(columns, 1, None), _ALIGN, _ROWS) // _ALIGN * _ALIGN
-        align = _ALIGN
-    else:
-        align = 1
-    blocks = -(-rows // tile_rows)
-    blocks += (blocks + 1) % 2 if odd else 0
-    return blocks, rows if isinstance(blocks, int) and blocks == 1 else -(-rows // (blocks * align)) * align
-
-
-def _clip(value, low, high):
-    """`value` between two ints; None is no bound."""
-    if isinstance(value, int):
-        return max(low, value if high is None else min(value, high))
-    return tf.maximum(low, value if high is None else tf.minimum(value, high))
+def _written_out(blocks):
+    return isinstance(blocks, int) and blocks <= _UNROLLED
 
 
 def _loop(step, blocks, sums):
-    """Runs `step(i, sums) -> (total, sums)` for all blocks, one after the other, and adds the totals up."""
-    if isinstance(blocks, int) and blocks == 1:
-        return step(tf.constant(0), sums)
+    """Runs `step(i, sums) -> (total, sums)` for all blocks, and adds the totals up: (total, sums).
+
+    Few blocks are written out; more go one after the other, so that only one tile is held.
+    """
+    if _written_out(blocks):
+        totals = []
+        for i in range(blocks):
+            total, sums = step(i, sums)
+            totals.append(total)
+        return tf.add_n(totals), sums
 
     def body(i, total, sums):
         more, sums = step(i, sums)
@@ -290,39 +249,68 @@ def _loop(step, blocks, sums):
     return tf.while_loop(lambda i, *_: i < blocks, body, start, parallel_iterations=1)[1:]
 
 
+def _one(i):
+    return [i] if isinstance(i, int) else i[None]
+
+
+def _after(i, half, blocks):
+    """The `half` blocks that follow block `i` on the circle."""
+    if isinstance(i, int):
+        return [(i + 1 + k) % blocks for k in range(half)]
+    return tf.math.floormod(i + 1 + tf.range(half), blocks)
+
+
+def _weighted(matrix, rows, columns):
+    matrix *= rows[:, None]
+    return matrix if columns is None else matrix * columns
+
+
 def _total(weights, row_sums):
     return tf.reduce_sum(tf.cast(weights, tf.float64) * tf.cast(row_sums, tf.float64))
 
 
-def _share(slopes, points, transposed=False):
-    """Sums of [w y, w] over the columns (or rows) of each slope, side by side."""
+def _shares(slopes, columns):
+    """What each tile of slopes adds to its rows: M y and M 1 over its columns."""
+    return [part for slope, sums in slopes for part in (tf.matmul(slope, columns.centred), sums)]
+
+
+def _turned_shares(slopes, rows, start):
+    """What each tile of slopes adds to its columns from `start` on: M' x and M' 1 over its rows."""
     parts = []
-    for slope in slopes:
-        parts.append(tf.matmul(slope, points.weighted, transpose_a=transposed))
-        if points.weighted.shape[1] == points.centred.shape[1]:
-            parts.append(tf.linalg.matvec(slope, points.weights, transpose_a=transposed)[:, None])
-    return tf.concat(parts, axis=1)
+    for slope, _ in slopes:
+        slope = slope if isinstance(start, int) and start == 0 else slope[:, start:]
+        ones = tf.ones_like(rows.squares)
+        parts += [
+            tf.matmul(slope, rows.centred, transpose_a=True),
+            tf.linalg.matvec(slope, ones, transpose_a=True),
+        ]
+    return parts
 
 
-def _added(sums, blocks, update):
-    """`sums` `[blocks, size, width]` with the rows of `update` added to the given blocks."""
-    update = tf.reshape(update, [-1, tf.shape(sums)[1], tf.shape(sums)[2]])
-    return tf.tensor_scatter_nd_add(sums, blocks[:, None], update)
+def _added(sums, blocks, updates):
+    """Running sums with updates `[len(blocks) * size, ...]` of the given blocks added; None stands for all blocks."""
+    return [_plus(total, blocks, update) for total, update in zip(sums, updates)]
 
 
-def _hollow(matrix):
-    """`matrix` with a diagonal of zeros."""
-    return tf.linalg.set_diag(matrix, tf.zeros_like(tf.linalg.diag_part(matrix)))
+def _plus(total, blocks, update):
+    if isinstance(total, list):
+        return _plus_each(total, range(len(total)) if blocks is None else blocks, update)
+    update = tf.reshape(update, tf.concat([[-1], tf.shape(total)[1:]], axis=0))
+    if blocks is None:
+        return total + update
+    return tf.tensor_scatter_nd_add(total, tf.convert_to_tensor(blocks)[:, None], update)
 
 
-def _rows_of(part, start, size):
-    return tf.slice(part, [start, *[0] * (part.shape.rank - 1)], [size, *_trailing(part)])
+def _plus_each(total, blocks, update):
+    total = list(total)
+    parts = tf.split(update, len(blocks)) if blocks else []
+    for i, part in zip(blocks, parts):
+        total[i] = part if total[i] is None else total[i] + part
+    return total
 
 
-def _trailing(part):
-    return [num_features(part)] if part.shape.rank == 2 else []
-
-
-def _size(x):
-    """Number of rows: an int where known, else an int32 scalar."""
-    return x.shape[0] if x.shape[0] is not None else tf.shape(x)[0]
+def _flat(total):
+    """A running sum with its blocks one after the other `[blocks * size, ...]`."""
+    if isinstance(total, list):
+        return tf.concat(total, axis=0)
+    return tf.reshape(total, tf.concat([[-1], tf.shape(total)[2:]], axis=0))

@@ -6,9 +6,9 @@ import numpy as np
 import tensorflow as tf
 
 from tfmmd import checks, seeds
-from tfmmd.discrepancies import inputs, moments
+from tfmmd.discrepancies import inputs, moments, permutations
 
-_ENTRIES = 2**24  # of a block of kernel rows, and of a block of permutations
+_ENTRIES = 2**25  # of the memberships that are held as numbers at a time: 128 MB in float32
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,7 @@ class KernelChoice:
 def permutation_test(x, y, kernel, *, num_permutations=1000, seed=None):
     """Two-sample test of "x and y come from one distribution" by permuting the pooled rows.
 
-    With a the 0/1 membership of the pooled rows, K their kernel matrix with a zero diagonal and r its row sums,
-    S_xx = a'Ka, S_xy = a'r - a'Ka and S_yy = 1'r - 2 a'r + a'Ka, so that all permutations are one matrix
-    product. K is centred first: the statistic does not change, its rounding does.
+    The kernel matrix is formed once, tile by tile, and all permutations are one product with each tile.
 
     Args:
         x: Array or tensor `[n, d]`.
@@ -103,14 +101,14 @@ def permutation_test(x, y, kernel, *, num_permutations=1000, seed=None):
     inputs.check_rows(x, y, "unbiased")
     num_permutations = checks.positive_int("num_permutations", num_permutations)
     generator = seeds.generator(seeds.fresh() if seed is None else checks.int64("seed", seed), "permutations")
-    rows_of, n, m = _pooled_kernel(x, y, kernel), len(x), len(y)
-    chunk = max(1, _ENTRIES // (n + m))
-    statistics, observed = [], None
+    inside = permutations.subsets(len(x), len(x) + len(y), num_permutations, generator)
+    chunk = max(1, _ENTRIES // len(inside))
+    permuted_values, observed = [], None
     for start in range(0, num_permutations, chunk):
-        members = _memberships(n, n + m, min(chunk, num_permutations - start), generator)
-        observed, *permuted = _statistics(rows_of, tf.cast(members, x.dtype), n, m)
-        statistics += permuted
-    null = np.array(statistics)
+        part = inside[:, start : start + chunk]
+        observed, *permuted = permutations.partition_statistics(x, y, kernel, part)
+        permuted_values += permuted
+    null = np.array(permuted_values)
     slack = 1e-6 * np.abs(null).max()  # the same partition may differ in the last digit
     p_value = (1 + np.sum(null >= observed - slack)) / (1 + num_permutations)
     return PermutationTest(float(observed), float(p_value), null)
@@ -169,8 +167,8 @@ def select_kernel(x, y, candidates, *, training_share=0.5, seed=None, variance_f
 
     Reference: [sutherland2017]
     """
-    candidates = list(candidates)
-    if not candidates or not 0.0 < training_share < 1.0:
+    candidates = list(candidates) if isinstance(candidates, (list, tuple)) else [candidates]
+    if not candidates or not 0.0 < checks.number("training_share", training_share) < 1.0:
         checks.fail(
             "`select_kernel` needs candidates and a `training_share` between 0 and 1.",
             f"{len(candidates)} candidates, training_share={training_share!r}",
@@ -208,50 +206,6 @@ def plot_null_distribution(result, *, axes=None):
     axes.set(xlabel="MMD**2", ylabel="permutations")
     axes.legend()
     return axes
-
-
-def _pooled_kernel(x, y, kernel):
-    """The function (start, stop) -> rows `[stop - start, n + m]` of the pooled kernel, zeros on its diagonal."""
-    pooled = tf.concat([x, y], axis=0)
-    terms = [(f, pooled if features is None else features(pooled), k) for f, features, k in kernel.terms()]
-    size = len(pooled)
-
-    def rows(start, stop):
-        values = [f * tf.cast(k.between(z[start:stop], z), pooled.dtype) for f, z, k in terms]
-        return tf.add_n(values) * (1.0 - tf.eye(stop, size, dtype=pooled.dtype)[start:])
-
-    return rows
-
-
-def _memberships(n, size, count, generator):
-    """0/1 memberships `[size, 1 + count]`: the samples as given, then permutations, `n` ones in each column."""
-    given = np.zeros([1 + count, size], np.int8)
-    given[:, :n] = 1
-    given[1:] = generator.permuted(given[1:], axis=1)
-    return given.T
-
-
-def _statistics(rows_of, members, n, m):
-    """Unbiased MMD**2 `[1 + count]` of the partitions in the columns of `members` `[n + m, 1 + count]`."""
-    size = n + m
-    block = max(1, _ENTRIES // size)
-    centre, inside, touched, total = None, 0.0, 0.0, 0.0
-    for start in range(0, size, block):
-        stop = min(start + block, size)
-        k = rows_of(start, stop)
-        centre = tf.reduce_sum(k) / float((stop - start) * (size - 1)) if centre is None else centre
-        k -= centre * (1.0 - tf.eye(stop, size, dtype=k.dtype)[start:])
-        own, sums = members[start:stop], tf.reduce_sum(k, axis=1, keepdims=True)
-        inside += _column_sums(own * tf.matmul(k, members))
-        touched += _column_sums(own * sums)
-        total += _column_sums(sums)
-    across = touched - inside
-    rest = total - 2.0 * touched + inside
-    return inside / (n * (n - 1)) + rest / (m * (m - 1)) - 2.0 * across / (n * m)
-
-
-def _column_sums(matrix):
-    return tf.reduce_sum(tf.cast(matrix, tf.float64), axis=0).numpy()
 
 
 def _relative_moments(x, y, z, kernel):

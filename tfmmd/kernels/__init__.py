@@ -4,9 +4,15 @@ Every kernel is called on two samples, `k(x, y)` with `x` `[n, d]` and `y` `[m, 
 `[n, m]`. Kernels add, multiply and scale: `Gaussian(2.0) + 0.1 * Linear()`.
 """
 
-from tfmmd.kernels.bandwidth import Saturation, geometric_bandwidths, median_bandwidth, saturation
+from tfmmd.kernels.bandwidth import (
+    Saturation,
+    geometric_bandwidths,
+    median_bandwidth,
+    plot_bandwidths,
+    saturation,
+)
 from tfmmd.kernels.base import Kernel, PairwiseKernel, Slopes, deserialize, serialize
-from tfmmd.kernels.compose import OnFeatures, Product, Scaled, Sum
+from tfmmd.kernels.compose import OnFeatures, Product, Scaled, Sum, standardized
 from tfmmd.kernels.dot import DotKernel, Linear, Polynomial
 from tfmmd.kernels.pairs import Pairs
 from tfmmd.kernels.radial import (
@@ -40,6 +46,8 @@ __all__ = [
     "deserialize",
     "geometric_bandwidths",
     "median_bandwidth",
+    "plot_bandwidths",
     "saturation",
     "serialize",
+    "standardized",
 ]

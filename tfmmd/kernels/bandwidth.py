@@ -102,6 +102,41 @@ def saturation(kernel, x, y=None, *, max_points=1000, threshold=0.01):
     )
 
 
+def plot_bandwidths(kernels, x, y=None, *, max_points=1000, axes=None):
+    """Draws how well radial kernels tell points apart at each distance, over the distances of the data.
+
+    The curve of a kernel is |dk / d log r| with r the squared distance, over its maximum: it should be high
+    where the distances of the data lie.
+
+    Args:
+        kernels: A `tfmmd.kernels.RadialKernel`, or a list of them.
+        x: Array or tensor `[n, d]`.
+        y: Optional second sample `[m, d]`, pooled with the first.
+        max_points: Evenly spaced rows are used where the pooled sample has more.
+        axes: Matplotlib axes; None makes new ones.
+
+    Returns:
+        The axes.
+    """
+    if axes is None:
+        from matplotlib import pyplot
+
+        axes = pyplot.subplots()[1]
+    d2 = _pooled_distances(x, y, max_points)
+    distances, median = np.sqrt(d2[d2 > 0]), _median_distance(d2)
+    edges = np.geomspace(min(distances.min(), median / 30), max(distances.max(), median * 30), 80)
+    shares, _ = np.histogram(distances, edges)
+    axes.stairs(shares / shares.max(), edges, fill=True, color="0.85", label="distances of the data")
+    for kernel in kernels if isinstance(kernels, (list, tuple)) else [kernels]:
+        slope = elementwise_slope(kernel.of_squared_distance, tf.constant(edges**2))[1]
+        change = np.abs(slope.numpy() * edges**2)
+        axes.plot(edges, change / change.max(), label=repr(kernel))
+    axes.axvline(median, color="0.4", linestyle=":", label=f"median distance {median:.3g}")
+    axes.set(xscale="log", xlabel="distance", ylabel="share of the maximum")
+    axes.legend(fontsize="small")
+    return axes
+
+
 def _pooled_distances(x, y, max_points):
     """Squared distances of all pairs of distinct rows of the pooled sample, thinned to `max_points` rows."""
     points, other = as_samples(x, x if y is None else y)

@@ -1,8 +1,10 @@
 """Kernels made of kernels: sums, products, scalings, and a kernel on a network's output."""
 
 import math
+from collections.abc import Callable
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfmmd import checks
@@ -13,6 +15,8 @@ from tfmmd.registry import register
 
 class _Composite(Kernel):
     """A kernel computed from the values of others; pairs are formed once where all can share them."""
+
+    combine: Callable  # values of the parts -> value
 
     def __init__(self, kernels):
         self.kernels = _flat(type(self), kernels)
@@ -166,6 +170,25 @@ class OnFeatures(Kernel):
 
     def __repr__(self):
         return f"OnFeatures({self.kernel!r}, {getattr(self.network, 'name', self.network)!r})"
+
+
+def standardized(kernel, x):
+    """The kernel on columns in units of their spread: k((x - mean) / std, (y - mean) / std).
+
+    For tables, whose columns have units of their own. A column that is constant in `x` keeps its unit.
+
+    Args:
+        kernel: A kernel; its bandwidths are then in standard deviations.
+        x: Array `[n, d]` that mean and standard deviation come from.
+
+    Returns:
+        An `OnFeatures`.
+    """
+    rows = checks.rank("x", np.asarray(x, np.float64), 2)
+    mean, spread = rows.mean(axis=0), rows.std(axis=0)
+    scale = 1.0 / np.where(spread > 0, spread, 1.0)
+    layer = keras.layers.Rescaling(scale.tolist(), (-mean * scale).tolist(), dtype="float32")
+    return OnFeatures(kernel, layer)
 
 
 def _sum(kernels):

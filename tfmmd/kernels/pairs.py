@@ -23,17 +23,15 @@ class Pairs(NamedTuple):
 
 def as_samples(x, y, names=("x", "y")):
     """Checks two samples `[n, d]`, `[m, d]` and brings them to one dtype: float64 if either is, else float32."""
-    x, y = as_tensor(x), as_tensor(y)
+    x, y = (as_tensor(s, name) for s, name in zip((x, y), names))
     checks.same_features(x, y, names)
     dtype = tf.float64 if tf.float64 in (x.dtype, y.dtype) else tf.float32
     return tf.cast(x, dtype), tf.cast(y, dtype)
 
 
-def as_tensor(x):
+def as_tensor(x, name="x"):
     """`x` as a tensor; Python numbers become float32, NumPy arrays keep their dtype."""
-    if isinstance(x, (list, tuple)):
-        return tf.convert_to_tensor(x, tf.float32)
-    return tf.convert_to_tensor(x)
+    return checks.tensor(name, x)
 
 
 def num_features(x):

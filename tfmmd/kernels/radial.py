@@ -52,7 +52,7 @@ class Gaussian(RadialKernel):
         self.bandwidths = checks.positive("bandwidths", bandwidths)
 
     def of_squared_distance(self, d2):
-        return sum(tf.exp(-d2 / (2.0 * s**2)) for s in self.bandwidths)
+        return tf.add_n([tf.exp(d2 * (-0.5 / s**2)) for s in self.bandwidths])
 
     def value_and_slope(self, d2):
         rates, terms = self._exponentials(d2)
@@ -91,7 +91,7 @@ class Laplacian(RadialKernel):
 
     def of_squared_distance(self, d2):
         distance = safe_root(d2)
-        return sum(tf.exp(-distance / s) for s in self.bandwidths)
+        return tf.add_n([tf.exp(distance * (-1.0 / s)) for s in self.bandwidths])
 
     def value_and_slope(self, d2):
         inverse = _inverse_root(d2)
@@ -120,7 +120,7 @@ class RationalQuadratic(RadialKernel):
         self.alphas = checks.positive("alphas", alphas)
 
     def of_squared_distance(self, d2):
-        return sum(tf.exp(-a * tf.math.log1p(d2 / (2.0 * a))) for a in self.alphas)
+        return tf.add_n([tf.exp(-a * tf.math.log1p(d2 * (0.5 / a))) for a in self.alphas])
 
     def value_and_slope(self, d2):
         values, slopes = [], []
@@ -150,7 +150,7 @@ class InverseMultiquadric(RadialKernel):
         self.scales = checks.positive("scales", scales)
 
     def of_squared_distance(self, d2):
-        return sum(c / (c + d2) for c in self.scales)
+        return tf.add_n([c / (c + d2) for c in self.scales])
 
     def value_and_slope(self, d2):
         values = [c / (c + d2) for c in self.scales]

@@ -3,8 +3,8 @@
 import keras
 import tensorflow as tf
 
-from tfmmd import checks, distribute
-from tfmmd.discrepancies import mmd2
+from tfmmd import checks
+from tfmmd.discrepancies import check_shard_rows, global_mmd2
 from tfmmd.kernels import Gaussian, deserialize, serialize
 from tfmmd.registry import register
 
@@ -23,6 +23,7 @@ class MMDRegularizer(keras.layers.Layer):
         kernel: A `tfmmd.kernels.Kernel`; None is a Gaussian of bandwidth 1.
         weight: Factor of zero or more.
         estimator: `"unbiased"` or `"biased"`, as in `tfmmd.discrepancies.mmd2`.
+        shard_rows: As in `tfmmd.discrepancies.global_mmd2`: whether each replica computes its own rows only.
 
     Call with a pair of tensors `[b, ...]` and `[c, ...]`, whose trailing axes are flattened.
 
@@ -32,11 +33,12 @@ class MMDRegularizer(keras.layers.Layer):
     Reference: [gretton2012]
     """
 
-    def __init__(self, kernel=None, weight=1.0, estimator="unbiased", **kwargs):
+    def __init__(self, kernel=None, weight=1.0, estimator="unbiased", shard_rows=False, **kwargs):
         super().__init__(**kwargs)
         self.kernel = kernel or Gaussian()
         self.weight = checks.non_negative("weight", weight)
         self.estimator = checks.one_of("estimator", estimator, ("unbiased", "biased"))
+        self.shard_rows = check_shard_rows(shard_rows, estimator)
 
     def build(self, input_shape):
         if len(input_shape) != 2 or not all(isinstance(shape, (list, tuple)) for shape in input_shape):
@@ -48,15 +50,17 @@ class MMDRegularizer(keras.layers.Layer):
         super().build(input_shape)
 
     def call(self, inputs):
-        x, y = (distribute.gather(tf.reshape(t, [tf.shape(t)[0], -1])) for t in inputs)
-        self.add_loss(self.weight * mmd2(x, y, self.kernel, estimator=self.estimator))
+        x, y = (tf.reshape(t, [tf.shape(t)[0], -1]) for t in inputs)
+        options = {"estimator": self.estimator, "shard_rows": self.shard_rows}
+        self.add_loss(self.weight * global_mmd2(x, y, self.kernel, **options))
         return list(inputs)
 
     def compute_output_shape(self, input_shape):
         return list(input_shape)
 
     def get_config(self):
-        own = {"kernel": serialize(self.kernel), "weight": self.weight, "estimator": self.estimator}
+        own = {name: getattr(self, name) for name in ("weight", "estimator", "shard_rows")}
+        own["kernel"] = serialize(self.kernel)
         return {**super().get_config(), **own}
 
     @classmethod

@@ -47,7 +47,7 @@ class ReferenceBatch(keras.layers.Layer):
                 "reference=None",
                 "Give some rows of the layer's own input, fixed at the start.",
             )
-        self._initial = None if reference is None else np.asarray(reference, np.float32)
+        self._initial = None if reference is None else _floats(reference)
         shape = self._initial.shape if reference_shape is None else reference_shape
         self.reference_shape = tuple(int(size) for size in shape)
         self._check_reference()
@@ -206,3 +206,7 @@ class VirtualBatchNormalization(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "reference_size": self.reference_size, "epsilon": self.epsilon}
+
+
+def _floats(reference):
+    return np.asarray(checks.tensor("reference", reference)).astype(np.float32)

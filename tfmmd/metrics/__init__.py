@@ -16,20 +16,24 @@ from tfmmd.metrics.inception_score import InceptionScore, inception_score
 from tfmmd.metrics.kernel_density import kde_distribution, kernel_density_log_prob
 from tfmmd.metrics.kid import KernelInceptionDistance, kernel_inception_distance
 from tfmmd.metrics.likelihood import importance_log_likelihood, latent_draws, sampled_log_likelihood
+from tfmmd.metrics.likelihood_metrics import ImportanceLogLikelihood, SampledLogLikelihood
 from tfmmd.metrics.panel import HeldOut, measure_samples
 from tfmmd.metrics.parzen import ParzenLogLikelihood, parzen_log_likelihood
 from tfmmd.metrics.precision_recall import PrecisionRecall, precision_recall
-from tfmmd.metrics.sharpness import sharpness
+from tfmmd.metrics.sharpness import Sharpness, sharpness
 
 __all__ = [
     "BernoulliLikelihood",
     "FrechetInceptionDistance",
     "GaussianLikelihood",
     "HeldOut",
+    "ImportanceLogLikelihood",
     "InceptionScore",
     "KernelInceptionDistance",
     "ParzenLogLikelihood",
     "PrecisionRecall",
+    "SampledLogLikelihood",
+    "Sharpness",
     "diagonal_normal_log_prob",
     "features",
     "frechet_inception_distance",

@@ -41,9 +41,7 @@ def same_dtype(*arrays):
 
 
 def _finite_floats(name, x):
-    x = tf.convert_to_tensor(x)
-    if not (x.dtype.is_floating or x.dtype.is_integer):
-        checks.fail(f"`{name}` must hold real numbers.", f"dtype {x.dtype.name}", "Convert it to float32.")
+    x = checks.tensor(name, x)
     if not tf.is_symbolic_tensor(x):
         checks.not_empty(name, x)
     checks.finite(name, x)

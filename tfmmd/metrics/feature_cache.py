@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -43,7 +44,8 @@ def cached_features(extractor, images, cache_dir, *, data, split):
         "weights": extractor.fingerprint,
     }
     text = json.dumps(key, sort_keys=True)
-    path = Path(cache_dir) / f"{data}-{split}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.npz"
+    label = re.sub(r"[^\w.-]+", "_", f"{data}-{split}")  # a data set may be named by its folder
+    path = Path(cache_dir) / f"{label}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.npz"
     if path.exists():
         with np.load(path) as stored:
             if str(stored["key"]) == text:

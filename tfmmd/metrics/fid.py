@@ -2,13 +2,13 @@
 
 import warnings
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from tfmmd import checks, seeds
 from tfmmd.metrics import arrays
 from tfmmd.metrics.results import FIDEstimate
+from tfmmd.metrics.summed import SummedMetric
 from tfmmd.registry import register
 
 _ROWS_PER_BLOCK = 8192
@@ -49,6 +49,8 @@ def frechet_inception_distance(real, fake, *, num_bootstrap=0, seed=0) -> FIDEst
         checks.min_rows(name, x, 2, "A covariance", "Use more samples.")
     real, fake = real.numpy(), fake.numpy()
     _warn_few_rows(min(len(real), len(fake)), real.shape[1])
+    num_bootstrap = int(checks.non_negative("num_bootstrap", num_bootstrap))
+    seed = checks.int64("seed", seed)
     value = _distance(_fit(real), _fit(fake))
     resamples = [_resampled_distance(real, fake, seed, i) for i in range(num_bootstrap)]
     error = float(np.std(resamples, ddof=1)) if num_bootstrap > 1 else np.nan
@@ -56,7 +58,7 @@ def frechet_inception_distance(real, fake, *, num_bootstrap=0, seed=0) -> FIDEst
 
 
 @register
-class FrechetInceptionDistance(keras.metrics.Metric):
+class FrechetInceptionDistance(SummedMetric):
     """Streaming Frechet inception distance: `update_state(real, fake)` takes features in batches.
 
     The state is the count, the sum and the sum of outer products of each side in float64, so memory is
@@ -173,6 +175,12 @@ def _moments_fit(count, total, products):
 def _factor(covariance):
     """A square F with F F' = covariance, by Cholesky; by eigenvectors where rounding forbids it."""
     d = len(covariance)
+    if not np.isfinite(covariance).all():
+        checks.fail(
+            "Features must have finite products.",
+            "features that overflow",
+            "Scale them down, or use float64.",
+        )
     try:
         return np.linalg.cholesky(covariance + _JITTER * np.trace(covariance) / d * np.eye(d))
     except np.linalg.LinAlgError:

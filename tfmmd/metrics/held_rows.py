@@ -21,7 +21,7 @@ class HeldRowsMetric(keras.metrics.Metric):
         max_rows: Most rows to keep a side, a uniform subset of those seen; None keeps all.
     """
 
-    sides = ("real", "fake")
+    sides: tuple[str, ...] = ("real", "fake")
 
     def __init__(self, *, seed=0, max_rows=None, **kwargs):
         super().__init__(**kwargs)

@@ -41,12 +41,17 @@ def inception_score(
     Reference: [salimans2016]
     """
     num_splits = checks.positive_int("num_splits", num_splits)
-    rows = arrays.features("probabilities", probabilities)
+    rows, seed = arrays.features("probabilities", probabilities), checks.int64("seed", seed)
+    if rows.shape[1] == 0:
+        shape = tuple(rows.shape)
+        checks.fail(
+            "A score needs classes.", f"probabilities.shape={shape}", "Give one column for each class."
+        )
     checks.min_rows("probabilities", rows, num_splits, f"A score of {num_splits} splits", "Use fewer splits.")
     logits = _log_probabilities(np.asarray(rows, np.float64), from_logits)
     if shuffle:
         logits = tuple(part[_shuffled(rows, seed)] for part in logits)
-    return _estimate(_split_scores(*logits, num_splits), *rows.shape)
+    return _estimate(_split_scores(*logits, num_splits), *rows.shape)  # type: ignore[call-arg]
 
 
 @register

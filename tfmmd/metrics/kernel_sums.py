@@ -1,4 +1,4 @@
-"""Sums of a polynomial kernel over all pairs of two samples, and the variance of their MMD, tile by tile."""
+"""Sums of a polynomial kernel over all pairs of two samples, tile by tile."""
 
 import dataclasses
 
@@ -9,6 +9,7 @@ from tfmmd.kernels import Polynomial
 
 KERNEL = Polynomial()  # (x . y / d + 1)**3: the definition of the KID
 TILE_ROWS = 2000  # 2000 x 2000 float32: 16 MB a tile
+_FEWEST_TILE_ROWS = 500  # smaller products are slower than the half they save
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,27 +29,27 @@ class PairSums:
 def cross_sums(x, y):
     """`PairSums` of all pairs of `x` `[n, d]` and `y` `[m, d]`."""
     rows, columns, squares = np.zeros(len(x)), np.zeros(len(y)), 0.0
-    for i, x_tile in _tiles(x):
-        for j, y_tile in _tiles(y):
+    for i, x_tile in _tiles(x, TILE_ROWS):
+        for j, y_tile in _tiles(y, TILE_ROWS):
             tile_rows, tile_columns, tile_squares = _sums(x_tile, y_tile)
             rows[i] += tile_rows
             columns[j] += tile_columns
-            squares += tile_squares
+            squares += tile_squares.sum()
     return PairSums(rows, columns, squares)
 
 
 def own_sums(x):
-    """`PairSums` of all pairs of different rows of `x` `[n, d]`; every tile off the diagonal serves twice."""
+    """`PairSums` of all pairs of different rows of `x` `[n, d]`; entries left of the diagonal serve twice."""
     rows, squares = np.zeros(len(x)), 0.0
-    for i, x_tile in _tiles(x):
-        for j, y_tile in _tiles(x[: i.start]):
-            tile_rows, tile_columns, tile_squares = _sums(x_tile, y_tile)
+    size = min(max(len(x) // 4, _FEWEST_TILE_ROWS), TILE_ROWS)
+    for i, x_tile in _tiles(x, size):
+        edges = [*range(0, max(i.start, 1), TILE_ROWS), i.stop]
+        for start, stop in zip(edges[:-1], edges[1:]):
+            earlier = min(stop, i.start) - start  # columns that are not of this tile
+            tile_rows, tile_columns, tile_squares = _sums(x_tile, x[start:stop], earlier)
             rows[i] += tile_rows
-            rows[j] += tile_columns
-            squares += 2 * tile_squares
-        tile_rows, _, tile_squares = _sums(x_tile, x_tile, own=True)
-        rows[i] += tile_rows
-        squares += tile_squares
+            rows[start : start + earlier] += tile_columns[:earlier]
+            squares += 2 * tile_squares[:earlier].sum() + tile_squares[earlier:].sum()
     return PairSums(rows, rows, squares)
 
 
@@ -58,72 +59,28 @@ def unbiased(xx, yy, xy):
     return xx.total / (n * (n - 1)) + yy.total / (m * (m - 1)) - 2 * xy.total / (n * m)
 
 
-@dataclasses.dataclass(frozen=True)
-class VarianceParts:
-    """Hoeffding parts of the variance of the unbiased squared MMD: estimates that do not depend on n and m.
+def _tiles(x, size):
+    for start in range(0, len(x), size):
+        yield slice(start, min(start + size, len(x))), x[start : start + size]
 
-    Var = 4 A / n + 4 B / m + 2 Cxx / (n (n - 1)) + 2 Cyy / (m (m - 1)) + 4 Cxy / (n m)
 
-    A and B are the variances of E k(x, X') - E k(x, Y) over x, and of the same with the samples exchanged; C
-    are the variances of the kernels with the means of rows and columns taken out.
+def _sums(x, y, own_from=None):
+    """Sums over the rows `[n]` and columns `[m]` of a kernel matrix, and of squares over its columns.
+
+    `own_from`: the column from which `y` is `x` itself, where the diagonal is left out.
     """
-
-    first_x: float
-    first_y: float
-    second_xx: float
-    second_yy: float
-    second_xy: float
-
-    @classmethod
-    def of(cls, xx, yy, xy):
-        """Estimates from three `PairSums`; what the finite means add to a variance is taken off."""
-        n, m = len(xy.rows), len(xy.columns)
-        x_own, x_cross = xx.rows / (n - 1), xy.rows / m
-        y_own, y_cross = yy.rows / (m - 1), xy.columns / n
-        cxx = _second_own(xx, x_own)
-        cyy = _second_own(yy, y_own)
-        explained = x_cross.mean() ** 2 + x_cross.var(ddof=1) + y_cross.var(ddof=1)
-        cxy = max(xy.squares / (n * m) - explained, 0) / max(1 - 1 / n - 1 / m, 0.5)
-        first_x = (x_own - x_cross).var(ddof=1) - cxx / (n - 1) - cxy / m
-        first_y = (y_own - y_cross).var(ddof=1) - cyy / (m - 1) - cxy / n
-        return cls(first_x, first_y, cxx, cyy, cxy)
-
-    @classmethod
-    def mean(cls, parts):
-        """The average of several estimates."""
-        return cls(*np.mean([dataclasses.astuple(p) for p in parts], axis=0))
-
-    def variance(self, n, m):
-        """The variance of the unbiased squared MMD of `n` and `m` rows."""
-        first = 4 * self.first_x / n + 4 * self.first_y / m
-        second = 2 * self.second_xx / (n * (n - 1)) + 2 * self.second_yy / (m * (m - 1))
-        return max(first, 0) + second + 4 * self.second_xy / (n * m)
-
-
-def _second_own(sums, means):
-    n = len(means)
-    spread = sums.squares / (n * (n - 1)) - means.mean() ** 2 - 2 * means.var(ddof=1)
-    return max(spread, 0) / max(1 - 2 / (n - 1), 0.5)
-
-
-def _tiles(x):
-    for start in range(0, len(x), TILE_ROWS):
-        yield slice(start, min(start + TILE_ROWS, len(x))), x[start : start + TILE_ROWS]
-
-
-def _sums(x, y, own=False):
     product = tf.matmul(x, y, transpose_b=True)
+    own_from = None if own_from == len(y) else own_from
     large = product.shape.num_elements() >= 250_000  # below, compiling costs more than it saves
     function = _entry_sums_xla if large else _entry_sums
-    return [s.numpy() for s in function(product, num_features=x.shape[1], own=own)]
+    return [s.numpy() for s in function(product, num_features=x.shape[1], own_from=own_from)]
 
 
-def _entry_sums(product, *, num_features, own):
-    """Sums of the kernel over rows, columns and of squares; `own` leaves out the diagonal."""
+def _entry_sums(product, *, num_features, own_from):
     kernel = tf.cast(KERNEL.of_inner_product(product, num_features), tf.float64)
-    if own:
-        kernel = tf.linalg.set_diag(kernel, tf.zeros(tf.shape(kernel)[:1], tf.float64))
-    return tf.reduce_sum(kernel, 1), tf.reduce_sum(kernel, 0), tf.reduce_sum(kernel**2)
+    if own_from is not None:
+        kernel = tf.linalg.set_diag(kernel, tf.zeros(kernel.shape[0], tf.float64), k=own_from)
+    return tf.reduce_sum(kernel, 1), tf.reduce_sum(kernel, 0), tf.reduce_sum(kernel**2, 0)
 
 
 _entry_sums_xla = tf.function(_entry_sums, jit_compile=True, autograph=False)

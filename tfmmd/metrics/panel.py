@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tfmmd import checks
+from tfmmd.metrics.feature_cache import cached_features
 from tfmmd.metrics.fid import frechet_inception_distance
 from tfmmd.metrics.inception_score import inception_score
 from tfmmd.metrics.kid import kernel_inception_distance
@@ -20,24 +21,31 @@ from tfmmd.metrics.sharpness import sharpness
 class HeldOut:
     """Held-out data and extractors: what measures compare samples with.
 
-    Features of the test data are computed once.
+    Features of the test data are computed once; with `cache_dir` once for all runs.
 
     Args:
         test: Test data `[m, ...]`; images in [0, 1].
         validation: Validation data `[v, ...]`, which picks the bandwidth of the kernel density score.
         extractor: Function from images to features `[n, d]`, such as `metrics.features.lenet_features(path)`.
         classifier: Function from images to class probabilities `[n, c]`, for the inception score.
+        cache_dir: Folder of the test data's features, see `metrics.feature_cache.cached_features`; the
+            extractor needs a fingerprint then.
+        data: Name of the data set, part of the cache's key.
     """
 
     test: Any
     validation: Any = None
     extractor: Callable | None = None
     classifier: Callable | None = None
+    cache_dir: Any = None
+    data: str = "data"
 
     @cached_property
     def test_features(self):
         """Features `[m, d]` of the test data."""
-        return self.features(self.test)
+        if self.cache_dir is None or self.extractor is None:
+            return self.features(self.test)
+        return cached_features(self.extractor, self.test, self.cache_dir, data=self.data, split="test")
 
     def features(self, images):
         """Features `[n, d]` of images; rows of rank 2 are features already when there is no extractor."""
@@ -89,6 +97,8 @@ def named_measures(names):
     """Dict of name to function of (samples, `HeldOut`), from names in `MEASURES` or from such a dict."""
     if isinstance(names, dict):
         return dict(names)
+    if not isinstance(names, (str, list, tuple, set)):
+        checks.fail("`metrics` must be names.", f"metrics={names!r}", f"Choose some of {sorted(MEASURES)}.")
     names = [names] if isinstance(names, str) else list(names)
     return {name: MEASURES[checks.one_of("metrics", name, MEASURES)] for name in names}
 

@@ -8,7 +8,6 @@ images score 244 nats and k-means centroids 341 (`ANCHORS`); print them beside a
 import math
 import warnings
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -16,6 +15,8 @@ from tfmmd import checks
 from tfmmd.metrics import arrays
 from tfmmd.metrics.kernel_density import log_prob
 from tfmmd.metrics.results import ParzenEstimate
+from tfmmd.metrics.summed import SummedMetric
+from tfmmd.registry import register
 
 GRID = tuple(round(0.01 * i, 2) for i in range(10, 30))  # yujiali/gmmn: 0.10 to 0.29
 _FEWEST_PIXELS = 64  # fewer features may be anything
@@ -66,8 +67,8 @@ def parzen_log_likelihood(
     return _estimate(bandwidths, means, best, moments, len(named["samples"]))
 
 
-@keras.saving.register_keras_serializable(package="tfmmd")
-class ParzenLogLikelihood(keras.metrics.Metric):
+@register
+class ParzenLogLikelihood(SummedMetric):
     """Streaming Parzen log-likelihood: fixed samples, held-out data in batches.
 
     The state is one sum per bandwidth, so memory is bounded, replicas merge and the batch size is free.

@@ -44,8 +44,13 @@ class ParzenEstimate(Estimate):
 
 @dataclasses.dataclass(frozen=True)
 class KIDEstimate(Estimate):
-    """Kernel inception distance. `standard_deviation` is the spread of single subsets (or blocks)."""
+    """Kernel inception distance.
 
+    `standard_error` is that of `mean` over new samples, `interval` the (low, high) that covers the truth in
+    95 % of repeats, `standard_deviation` the spread of single subsets (or blocks).
+    """
+
+    interval: tuple
     standard_deviation: float
     estimator: str
     num_subsets: int
@@ -55,7 +60,8 @@ class KIDEstimate(Estimate):
     extractor: str = ""
 
     def __str__(self):
-        value = f"{self.mean:.6f} +- {self.standard_error:.6f}"
+        low, high = self.interval
+        value = f"{self.mean:.6f} +- {self.standard_error:.6f}, 95 % [{low:.6f}, {high:.6f}]"
         how, spread = "all pairs", ""
         if self.estimator != "full":
             how = f"{self.num_subsets} {self.estimator} of {self.subset_size}"

@@ -5,6 +5,8 @@ import tensorflow as tf
 
 from tfmmd import checks, seeds
 
+_ROWS_PER_BLOCK = 4096
+
 
 class Rows:
     """Feature rows collected batch by batch.
@@ -83,5 +85,12 @@ def canonical_order(x):
 
     Sorted by a fixed random projection: a subset drawn by seed is then a function of the set of rows.
     """
-    direction = seeds.normal([x.shape[1]], seeds.pair(0, 0, "canonical order"), tf.float64)
-    return np.argsort(np.asarray(x, np.float64) @ direction.numpy(), kind="stable")
+    direction = seeds.normal([x.shape[1]], seeds.pair(0, 0, "canonical order"), tf.float64).numpy()
+    blocks = range(0, len(x), _ROWS_PER_BLOCK)  # a float64 copy of all rows may be large
+    places = [np.asarray(x[i : i + _ROWS_PER_BLOCK], np.float64) @ direction for i in blocks]
+    return np.argsort(np.concatenate(places), kind="stable")
+
+
+def spread_rows(x, number):
+    """Row numbers `[number]` spread evenly over the canonical order of `x` `[n, d]`."""
+    return canonical_order(x)[(2 * np.arange(number) + 1) * len(x) // (2 * number)]

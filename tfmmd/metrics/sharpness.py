@@ -6,6 +6,8 @@ import tensorflow as tf
 
 from tfmmd import checks
 from tfmmd.metrics.results import SharpnessEstimate
+from tfmmd.metrics.summed import SummedMetric
+from tfmmd.registry import register
 
 _LAPLACE = ((0.0, 1.0, 0.0), (1.0, -4.0, 1.0), (0.0, 1.0, 0.0))
 _IMAGES_PER_BLOCK = 1000
@@ -28,16 +30,60 @@ def sharpness(images) -> SharpnessEstimate:
 
     Reference: [tolstikhin2018]
     """
-    checks.rank("images", images, (3, 4))
+    _check(images)
     checks.not_empty("images", images)
-    checks.finite("images", images)
-    shape = checks.shape_of(images)
-    if min(shape[1:3]) < 3:
-        checks.fail("A Laplace filter needs 3 x 3 pixels.", f"images.shape={shape}", "Use [n, h, w, c].")
-    blocks = [images[i : i + _IMAGES_PER_BLOCK] for i in range(0, shape[0], _IMAGES_PER_BLOCK)]
+    blocks = [images[i : i + _IMAGES_PER_BLOCK] for i in range(0, len(images), _IMAGES_PER_BLOCK)]
     values = tf.concat([_variances(block) for block in blocks], axis=0).numpy()
     error = values.std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else math.nan
     return SharpnessEstimate(float(values.mean()), float(error), float(values.min()), len(values))
+
+
+@register
+class Sharpness(SummedMetric):
+    """Streaming sharpness: `update_state(images)` takes images in batches.
+
+    The state is the number, the sum and the sum of squares of the images' variances, so memory is bounded,
+    replicas merge and the batch size is free. `result()` is the mean, `estimate()` the `SharpnessEstimate`,
+    whose `minimum` is NaN here: a minimum is no sum.
+
+    Args:
+        name: Name of the metric.
+    """
+
+    def __init__(self, *, name="sharpness", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.count, self.total, self.squares = (
+            self.add_weight(shape=(), initializer="zeros", dtype="float64", name=weight)
+            for weight in ("count", "total", "squares")
+        )
+
+    def update_state(self, images):
+        """Adds a batch of images `[b, h, w, c]` or `[b, h, w]`."""
+        _check(images)
+        values = _variances(tf.convert_to_tensor(images))
+        self.count.assign_add(tf.cast(tf.size(values), tf.float64))
+        self.total.assign_add(tf.reduce_sum(values))
+        self.squares.assign_add(tf.reduce_sum(values**2))
+
+    def result(self):
+        return tf.cast(self.total.value / self.count.value, tf.float32)
+
+    def estimate(self) -> SharpnessEstimate:
+        """The result with its standard error."""
+        n = int(self.count)
+        if n == 0:
+            checks.fail("`estimate()` needs images.", "0 images", "Call update_state first.")
+        mean = float(self.total) / n
+        variance = max(float(self.squares) - n * mean**2, 0.0) / (n - 1) if n > 1 else math.nan
+        return SharpnessEstimate(mean, math.sqrt(variance / n), math.nan, n)
+
+
+def _check(images):
+    checks.rank("images", images, (3, 4))
+    checks.finite("images", images)
+    shape = checks.shape_of(images)
+    if min(size for size in (*shape[1:3], 3) if size is not None) < 3:
+        checks.fail("A Laplace filter needs 3 x 3 pixels.", f"images.shape={shape}", "Use [n, h, w, c].")
 
 
 def _variances(images):

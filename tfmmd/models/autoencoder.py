@@ -6,7 +6,7 @@ import tensorflow as tf
 from tfmmd import checks, distribute, priors, seeds
 from tfmmd.models import costs, data_checks, posteriors, signatures
 from tfmmd.models.base import GenerativeModel
-from tfmmd.models.generator import check_network, num_rows
+from tfmmd.models.generator import check_network, check_prior, num_rows
 from tfmmd.registry import register
 
 
@@ -43,7 +43,15 @@ class Autoencoder(GenerativeModel):
         ```
     """
 
-    config_names = ("encoder", "decoder", "prior", "cost", "logits", "posterior", "reconstruction_weight")
+    config_names: tuple[str, ...] = (
+        "encoder",
+        "decoder",
+        "prior",
+        "cost",
+        "logits",
+        "posterior",
+        "reconstruction_weight",
+    )
     latent_weight = 1.0
 
     def __init__(
@@ -60,7 +68,7 @@ class Autoencoder(GenerativeModel):
     ):
         posterior = posteriors.resolve(posterior)
         size = check_pair(encoder, decoder, posterior)
-        prior = prior or priors.Normal(size)
+        prior = priors.Normal(size) if prior is None else check_prior(prior)
         check_network("decoder", decoder, inputs=prior.size)
         super().__init__(**kwargs)
         self.encoder, self.decoder, self.prior, self.posterior = encoder, decoder, prior, posterior
@@ -82,6 +90,7 @@ class Autoencoder(GenerativeModel):
 
     def encode(self, x):
         """Data `[b, ...]` -> codes `[b, k]`, the posterior's means, in inference mode."""
+        x = checks.batch("x", x, self.sample_shape)
         return self.prior.constrain(self.posterior.mean(self.encoder_outputs(x)))
 
     def posterior_distribution(self, x):
@@ -89,6 +98,7 @@ class Autoencoder(GenerativeModel):
         return self.posterior.distribution(self.encoder_outputs(x))
 
     def decode(self, latent):
+        latent = checks.batch("latent", latent, self.decoder.input_shape[1:])
         return self.activate(self.decoder(latent, training=False))
 
     def reconstruct(self, x):
@@ -109,9 +119,25 @@ class Autoencoder(GenerativeModel):
         start, end = self.encode(start)[:, None], self.encode(end)[:, None]
         weights = tf.linspace(0.0, 1.0, checks.positive_int("num_steps", num_steps))[None, :, None]
         path = tf.reshape((1.0 - weights) * start + weights * end, [-1, self.latent_size])
-        if isinstance(self.prior, priors.Sphere):
-            path = self.prior.constrain(path)
-        return tf.reshape(self.decode(path), [-1, num_steps, *self.sample_shape])
+        return tf.reshape(self.decode(self.on_support(path)), [-1, num_steps, *self.sample_shape])
+
+    def blend(self, start, end, weight):
+        """The decoded point at one share of the way between the codes of each pair.
+
+        Args:
+            start: Data `[b, ...]`.
+            end: Data `[b, ...]`.
+            weight: Shares of `end`, `[b]`.
+
+        Returns:
+            float32 tensor `[b, ...]`.
+        """
+        share = tf.cast(weight, tf.float32)[:, None]
+        return self.decode(self.on_support((1.0 - share) * self.encode(start) + share * self.encode(end)))
+
+    def on_support(self, codes):
+        """Mixtures of codes `[b, k]` in the prior's support: the sphere is not convex, the others are."""
+        return self.prior.constrain(codes) if isinstance(self.prior, priors.Sphere) else codes
 
     def endpoints(self):
         return signatures.of_autoencoder(self)

@@ -1,6 +1,7 @@
 """What every system shares: sampling by seed, the training tape, trackers, saving and export."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfmmd import checks, distribute, registry, seeds
@@ -20,9 +21,9 @@ class GenerativeModel(keras.Model):
         seed: Seed of the training noise, int64. Initial weights are the networks' own.
     """
 
-    config_names = ()
-    compile_names = ("optimizer",)
-    loss_names = ("loss",)
+    config_names: tuple[str, ...] = ()
+    compile_names: tuple[str, ...] = ("optimizer",)
+    loss_names: tuple[str, ...] = ("loss",)
 
     def __init__(self, *, seed=0, **kwargs):
         super().__init__(**kwargs)
@@ -52,6 +53,7 @@ class GenerativeModel(keras.Model):
 
     def fit(self, x=None, *args, **kwargs):
         """As `keras.Model.fit`; arrays are checked for emptiness, NaN and inf first."""
+        check_feedable(x)
         if hasattr(x, "shape") and hasattr(x, "__len__"):
             checks.not_empty("x", x)
             checks.finite("x", x)
@@ -216,6 +218,17 @@ class GenerativeModel(keras.Model):
         distribute.check_compile_options(kwargs.get("jit_compile"), kwargs.get("steps_per_execution"))
 
 
+def check_feedable(x):
+    """Checks that `x` is something that `fit` can take batches from."""
+    many = hasattr(x, "__iter__") or hasattr(x, "__getitem__")
+    if not many or isinstance(x, (str, bytes, dict, type)) or getattr(x, "shape", None) == ():
+        checks.fail(
+            "`x` must be an array, a dataset or a sequence of batches.",
+            f"x of {type(x).__name__}",
+            "Give samples [n, ...].",
+        )
+
+
 def _row_seeds(num_samples, seed, row_seeds):
     if row_seeds is None:
         if num_samples is None:
@@ -223,12 +236,21 @@ def _row_seeds(num_samples, seed, row_seeds):
                 "`sample` needs a number.", "num_samples=None, seeds=None", "Call sample(16, seed=1)."
             )
         return seeds.row_seeds(num_samples, seed)
-    if seed is not None or num_samples not in (None, len(row_seeds)):
+    values = _whole_numbers(row_seeds)
+    if seed is not None or num_samples not in (None, len(values)):
         checks.fail(
             "`seeds` stand alone.",
             f"num_samples={num_samples!r}, seed={seed!r} beside seeds",
             "Give seeds only.",
         )
-    values = [checks.int64("seeds", int(s)) for s in list(row_seeds)]
     checks.not_empty("seeds", values)
     return tf.constant(values, tf.int64)
+
+
+def _whole_numbers(row_seeds):
+    """Seeds `[n]` of any kind as a list of ints."""
+    array = row_seeds if isinstance(row_seeds, (list, tuple)) else np.asarray(row_seeds, object)
+    if np.ndim(array) != 1:
+        checks.fail("`seeds` must be int64 [n].", f"seeds={row_seeds!r}", "Give a list of whole numbers.")
+    numbers = [s.item() if hasattr(s, "item") else s.numpy().item() if tf.is_tensor(s) else s for s in array]
+    return [checks.int64("seeds", int(s) if isinstance(s, float) and s.is_integer() else s) for s in numbers]

@@ -1,10 +1,12 @@
 """The engine of all adversarial systems with a generator, and the original GAN."""
 
+from typing import Any
+
 import tensorflow as tf
 
 from tfmmd import checks, distribute, objectives, seeds
 from tfmmd.models import players
-from tfmmd.models.base import GenerativeModel
+from tfmmd.models.base import GenerativeModel, check_feedable
 from tfmmd.models.generator import GeneratorModel, check_network, num_rows
 from tfmmd.penalties import Move
 from tfmmd.registry import register
@@ -32,7 +34,7 @@ class AdversarialModel(GeneratorModel):
         **kwargs: `seed`, `name`, `dtype`.
     """
 
-    config_names = (
+    config_names: tuple[str, ...] = (
         "generator",
         "critic",
         "prior",
@@ -41,14 +43,15 @@ class AdversarialModel(GeneratorModel):
         "generator_ema",
         "allow_batch_norm",
     )
-    compile_names = (
+    compile_names: tuple[str, ...] = (
         "generator_optimizer",
         "critic_optimizer",
         "critic_steps",
         "initial_critic_steps",
         "clip_norm",
     )
-    loss_names = ("generator_loss", "critic_loss", "penalty")
+    loss_names: tuple[str, ...] = ("generator_loss", "critic_loss", "penalty")
+    train_function: Any  # Keras's, or ours while the critic leads
     default_critic_steps = 5
 
     def __init__(
@@ -125,13 +128,15 @@ class AdversarialModel(GeneratorModel):
         Raises:
             ValueError: If the rows of a batch cannot be divided among the steps.
         """
+        check_feedable(x)
+        replicas = self.distribute_strategy.num_replicas_in_sync
         if isinstance(x, tf.data.Dataset):
-            players.check_batch(self._rows_of(x.element_spec), self.critic_steps)
+            players.check_batch(self._rows_of(x.element_spec), self.critic_steps, replicas)
         elif hasattr(x, "shape") and hasattr(x, "__len__"):
             checks.not_empty("x", x)
             checks.finite("x", x)
             self.check_data(x)
-            rows = players.batch_rows(len(x), batch_size, self.critic_steps, ROWS_PER_STEP)
+            rows = players.batch_rows(len(x), batch_size, self.critic_steps, ROWS_PER_STEP, replicas)
             seed = self.seed + int(distribute.read(self.generator_optimizer.iterations))
             x, y, batch_size = players.batches(x, rows, kwargs.pop("shuffle", True), seed), None, None
         return super().fit(x, y, batch_size, *args, **kwargs)
@@ -252,7 +257,7 @@ class AdversarialModel(GeneratorModel):
         return (self.generator if training else self.sampler)(latent, training=training)
 
     def decode(self, latent):
-        return self.sampler(latent, training=False)
+        return self.sampler(checks.batch("latent", latent, (self.latent_size,)), training=False)
 
     def _rows_of(self, spec):
         return checks.shape_of(spec[0] if isinstance(spec, (tuple, list)) else spec)[0]

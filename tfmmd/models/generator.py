@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tfmmd import checks
+from tfmmd import checks, priors
 from tfmmd.models.base import GenerativeModel
 
 
@@ -15,10 +15,10 @@ class GeneratorModel(GenerativeModel):
         **kwargs: `seed`, `name`, `dtype`.
     """
 
-    config_names = ("generator", "prior")
+    config_names: tuple[str, ...] = ("generator", "prior")
 
     def __init__(self, generator, prior, **kwargs):
-        check_network("generator", generator, inputs=prior.size)
+        check_network("generator", generator, inputs=check_prior(prior).size)
         super().__init__(**kwargs)
         self.generator, self.prior = generator, prior
 
@@ -30,7 +30,7 @@ class GeneratorModel(GenerativeModel):
         return self.generator(latent, training=training)
 
     def decode(self, latent):
-        return self.generator(latent, training=False)
+        return self.generator(checks.batch("latent", latent, (self.latent_size,)), training=False)
 
 
 def check_network(name, network, *, inputs=None):
@@ -49,6 +49,17 @@ def check_network(name, network, *, inputs=None):
             "Make the prior and the network the same size.",
         )
     return network
+
+
+def check_prior(prior):
+    """Returns `prior` when it can be drawn from."""
+    if not isinstance(prior, priors.Prior):
+        checks.fail(
+            "`prior` must be a `tfmmd.priors.Prior`.",
+            f"prior={prior!r}",
+            "Use for example tfmmd.priors.Uniform(10).",
+        )
+    return prior
 
 
 def num_rows(x):

@@ -3,12 +3,12 @@
 import numpy as np
 import tensorflow as tf
 
-from tfmmd import checks, discrepancies, distribute, kernels
+from tfmmd import checks, kernels
 from tfmmd.models import data_checks, pretraining, signatures
 from tfmmd.models.autoencoder import Autoencoder
 from tfmmd.models.base import GenerativeModel
-from tfmmd.models.generator import check_network, flatten, num_rows
-from tfmmd.models.gmmn import MNIST_VARIANCES
+from tfmmd.models.generator import check_network, num_rows
+from tfmmd.models.gmmn import MNIST_VARIANCES, moment_matching_loss
 from tfmmd.registry import register
 
 SPACES = ("code", "data")
@@ -34,6 +34,7 @@ class GMMNAutoencoder(GenerativeModel):
         space: `"code"`: the MMD compares codes, as the official code does. `"data"`: it compares decoded
             samples with data, through the frozen decoder.
         root: Whether the square root is taken (the paper's choice) or the squared MMD is minimised.
+        shard_rows: As in `GMMN`.
         **kwargs: `seed`, `name`, `dtype`.
 
     Example:
@@ -52,16 +53,27 @@ class GMMNAutoencoder(GenerativeModel):
     Reference: [li2015]
     """
 
-    config_names = ("autoencoder", "generator", "prior", "kernel", "space", "root")
+    config_names = ("autoencoder", "generator", "prior", "kernel", "space", "root", "shard_rows")
 
-    def __init__(self, autoencoder, generator, prior, kernel=None, *, space="code", root=True, **kwargs):
+    def __init__(
+        self,
+        autoencoder,
+        generator,
+        prior,
+        kernel=None,
+        *,
+        space="code",
+        root=True,
+        shard_rows=False,
+        **kwargs,
+    ):
         autoencoder = as_autoencoder(autoencoder)
         _check_generator(generator, prior, autoencoder)
         super().__init__(**kwargs)
         self.autoencoder, self.generator, self.prior = autoencoder, generator, prior
         self.space = checks.one_of("space", space, SPACES)
         self.kernel = kernel or default_kernel(space)
-        self.root = bool(root)
+        self.root, self.shard_rows = bool(root), bool(shard_rows)
         self.autoencoder.trainable = False
 
     @property
@@ -94,6 +106,10 @@ class GMMNAutoencoder(GenerativeModel):
     def interpolate(self, start, end, num_steps=8):
         """Decoded points on the line between two codes, `[b, t, ...]`: see `Autoencoder.interpolate`."""
         return self.autoencoder.interpolate(start, end, num_steps)
+
+    def blend(self, start, end, weight):
+        """One decoded point between each pair, `[b, ...]`: see `Autoencoder.blend`."""
+        return self.autoencoder.blend(start, end, weight)
 
     def latent_rows(self, row_seeds):
         return signatures.per_row(self.generate, self.prior.rows(row_seeds))
@@ -141,10 +157,7 @@ class GMMNAutoencoder(GenerativeModel):
 
     def discrepancy(self, fake, real):
         """The loss between two local samples `[b, ...]`, over the global batch."""
-        fake, real = (distribute.gather(flatten(sample)) for sample in (fake, real))
-        if self.root:
-            return discrepancies.mmd(fake, real, self.kernel)
-        return discrepancies.mmd2(fake, real, self.kernel, estimator="biased")
+        return moment_matching_loss(fake, real, self.kernel, self.root, self.shard_rows)
 
     def check_codes(self, x):
         """Checks codes of data `x` against the generator's range, and the kernel's bandwidth against both."""

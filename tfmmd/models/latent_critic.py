@@ -22,9 +22,15 @@ class AdversarialAutoencoder(Autoencoder):
         critic: Built `keras.Model`, `[b, k]` -> logits `[b, 1]`.
     """
 
-    config_names = ("encoder", "decoder", "critic", *Autoencoder.config_names[2:])
-    compile_names = ("generator_optimizer", "critic_optimizer", "critic_steps")
-    loss_names = ("generator_loss", "critic_loss", "reconstruction_loss", "latent_loss", "critic_accuracy")
+    config_names: tuple[str, ...] = ("encoder", "decoder", "critic", *Autoencoder.config_names[2:])
+    compile_names: tuple[str, ...] = ("generator_optimizer", "critic_optimizer", "critic_steps")
+    loss_names: tuple[str, ...] = (
+        "generator_loss",
+        "critic_loss",
+        "reconstruction_loss",
+        "latent_loss",
+        "critic_accuracy",
+    )
 
     def __init__(self, encoder, decoder, critic, prior, **kwargs):
         super().__init__(encoder, decoder, prior, **kwargs)

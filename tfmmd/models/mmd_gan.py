@@ -1,6 +1,6 @@
 """MMD GAN and the critics it is compared with."""
 
-from tfmmd import kernels, objectives, penalties
+from tfmmd import checks, kernels, objectives, penalties
 from tfmmd.models.gan import AdversarialModel
 from tfmmd.registry import register
 
@@ -23,6 +23,7 @@ class MMDGAN(AdversarialModel):
         penalty_axes: Axes of one gradient norm; None is one norm per row (`penalties.GradientNorm`).
         estimator: As in `discrepancies.mmd2`.
         diagonal: As in `objectives.MMD`: `"constant"` is what the released code minimises.
+        shard_rows: As in `GMMN`; the estimator must be `"unbiased"` or `"biased"` then.
         generator_ema: As in `AdversarialModel`.
         allow_batch_norm: As in `AdversarialModel`.
         **kwargs: `seed`, `name`, `dtype`.
@@ -50,6 +51,7 @@ class MMDGAN(AdversarialModel):
         "penalty_axes",
         "estimator",
         "diagonal",
+        "shard_rows",
         "generator_ema",
         "allow_batch_norm",
     )
@@ -66,19 +68,21 @@ class MMDGAN(AdversarialModel):
         penalty_axes=None,
         estimator="unbiased",
         diagonal="exact",
+        shard_rows=False,
         **kwargs,
     ):
         kernel = kernel or kernels.RationalQuadratic() + kernels.Linear()
-        terms = []
+        terms: list[penalties.Penalty] = []
         if penalty_weight:
             terms.append(penalties.WitnessGradient(penalty_weight, penalty_axes=penalty_axes))
         if activation_weight:
             terms.append(penalties.ActivationL2(activation_weight))
-        objective = objectives.MMD(kernel, estimator, diagonal)
+        objective = objectives.MMD(kernel, estimator, diagonal, shard_rows)
         super().__init__(generator, critic, prior, objective=objective, penalties=terms, **kwargs)
         self.kernel, self.estimator, self.diagonal = kernel, estimator, diagonal
-        self.penalty_weight, self.activation_weight = float(penalty_weight), float(activation_weight)
-        self.penalty_axes = penalty_axes
+        self.penalty_weight = checks.non_negative("penalty_weight", penalty_weight)
+        self.activation_weight = checks.non_negative("activation_weight", activation_weight)
+        self.penalty_axes, self.shard_rows = penalty_axes, objective.shard_rows
 
 
 @register
@@ -115,7 +119,10 @@ class WGANGP(AdversarialModel):
         super().__init__(
             generator, critic, prior, objective=objectives.Wasserstein(), penalties=terms, **kwargs
         )
-        self.penalty_weight, self.penalty_axes = float(penalty_weight), penalty_axes
+        self.penalty_weight, self.penalty_axes = (
+            checks.non_negative("penalty_weight", penalty_weight),
+            penalty_axes,
+        )
 
 
 @register
@@ -161,4 +168,8 @@ class CramerGAN(AdversarialModel):
         terms = [penalties.WitnessGradient(penalty_weight, penalty_axes=penalty_axes)]
         objective = objectives.Cramer(variant)
         super().__init__(generator, critic, prior, objective=objective, penalties=terms, **kwargs)
-        self.penalty_weight, self.variant, self.penalty_axes = float(penalty_weight), variant, penalty_axes
+        self.penalty_weight, self.variant, self.penalty_axes = (
+            checks.non_negative("penalty_weight", penalty_weight),
+            variant,
+            penalty_axes,
+        )

@@ -46,15 +46,16 @@ def check_decay(decay):
     return float(decay)
 
 
-def check_batch(rows, critic_steps):
-    """Checks that a batch of `rows` (None: unknown) can be divided among the players' steps."""
-    parts = critic_steps + 1
+def check_batch(rows, critic_steps, num_replicas=1):
+    """Checks that a batch of `rows` (None: unknown) can be divided among the players' steps on every replica."""
+    parts = (critic_steps + 1) * num_replicas
     if rows is not None and (rows % parts or rows < parts):
         best = max(1, round(rows / parts))
         checks.fail(
-            f"A batch must hold (critic_steps + 1) * b = {parts} * b rows, fresh data for every step.",
+            f"A batch must hold (critic_steps + 1) * b = {critic_steps + 1} * b rows, fresh data for every step"
+            + (f", b a multiple of the {num_replicas} replicas." if num_replicas > 1 else "."),
             f"{rows} rows with critic_steps={critic_steps}",
-            f"Use batch_size={parts * best}, for steps of {best} rows.",
+            f"Use batch_size={parts * best}, for steps of {best * num_replicas} rows.",
         )
 
 
@@ -98,18 +99,20 @@ def _optimizer(name, optimizer, network):
 # -- data --------------------------------------------------------------------------------------------------
 
 
-def batch_rows(num_samples, batch_size, critic_steps, rows_per_step):
+def batch_rows(num_samples, batch_size, critic_steps, rows_per_step, num_replicas=1):
     """Rows of a batch of arrays: what was asked for, at most the data, a multiple of the player steps."""
-    parts = critic_steps + 1
+    parts = (critic_steps + 1) * num_replicas
     if batch_size is not None:
-        check_batch(checks.positive_int("batch_size", batch_size), critic_steps)
+        check_batch(checks.positive_int("batch_size", batch_size), critic_steps, num_replicas)
     if num_samples < 2 * parts:
         checks.fail(
-            f"Training with critic_steps={critic_steps} needs at least {2 * parts} samples, 2 for each step.",
+            f"Training with critic_steps={critic_steps} needs at least {2 * parts} samples, 2 for each step"
+            + (" and replica." if num_replicas > 1 else "."),
             f"{num_samples} samples",
             "Use more data or fewer critic steps.",
         )
-    return min(batch_size or parts * rows_per_step, num_samples // parts * parts)
+    asked = batch_size or parts * -(-rows_per_step // num_replicas)
+    return min(asked, num_samples // parts * parts)
 
 
 def batches(x, rows, shuffle, seed):

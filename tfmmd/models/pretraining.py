@@ -59,7 +59,9 @@ def pretrain(
     rates = _check_stack(encoder, decoder, dropout)
     updates = checks.positive_int("num_updates", num_updates)
     depths = range(len(encoder)) if layerwise else ()
-    plan = [(f"layer {i + 1}", updates, functools.partial(LayerPhase, decoder[-1 - i], i)) for i in depths]
+    plan: list[tuple] = [
+        (f"layer {i + 1}", updates, functools.partial(LayerPhase, decoder[-1 - i], i)) for i in depths
+    ]
     plan.append(
         ("fine-tuning", checks.positive_int("num_updates", fine_tuning_updates or updates), WholePhase)
     )

@@ -247,7 +247,8 @@ class SemiSupervisedGAN(GeneratorModel):
             return [tf.cast(self.critic(batch, training=True), tf.float32) for batch in batches]
         if len(set(sizes)) > 1:
             return self._logits_of(batches[:1]) + self._logits_of(batches[1:])
-        joint = tf.reshape(tf.stack(batches, axis=1), [-1, *batches[0].shape[1:]])
+        joint = tf.stack([tf.cast(batch, tf.float32) for batch in batches], axis=1)
+        joint = tf.reshape(joint, [-1, *batches[0].shape[1:]])
         logits = tf.cast(self.critic(joint, training=True), tf.float32)
         return tf.unstack(tf.reshape(logits, [-1, len(batches), self.num_classes]), axis=1)
 

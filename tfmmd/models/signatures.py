@@ -13,13 +13,13 @@ import keras
 import tensorflow as tf
 
 
-def per_row(function, x):
-    """Applies `function` to rows `[n, ...]` so that a row's bits do not depend on `n`.
+def per_row(function, *arrays):
+    """Applies `function` to arrays of rows `[n, ...]` so that a row's bits do not depend on `n`.
 
     A batch of one takes TensorFlow's matrix-vector product, which rounds differently from its matrix
     product; one repeated row keeps every batch at two rows or more.
     """
-    return function(tf.concat([x, x[:1]], axis=0))[: tf.shape(x)[0]]
+    return function(*(tf.concat([x, x[:1]], axis=0) for x in arrays))[: tf.shape(arrays[0])[0]]
 
 
 def seed_spec():
@@ -44,12 +44,17 @@ def of_generator(model):
 
 
 def of_autoencoder(model):
-    """`encode` and `reconstruct` beside the generator's endpoints."""
-    data = [spec("x", model.sample_shape)]
+    """`encode`, `reconstruct` and `interpolate` beside the generator's endpoints."""
+    shape = model.sample_shape
+    data, pair = [spec("x", shape)], [spec("start", shape), spec("end", shape)]
     return {
         **of_generator(model),
         "encode": (lambda x: {"latent": per_row(model.encode, x)}, data),
         "reconstruct": (lambda x: {"reconstruction": per_row(model.reconstruct, x)}, data),
+        "interpolate": (
+            lambda start, end, weight: {"samples": per_row(model.blend, start, end, weight)},
+            [*pair, spec("weight", [])],
+        ),
     }
 
 

@@ -1,8 +1,9 @@
 """Wasserstein auto-encoders: codes matched to the prior by MMD or by a critic."""
 
+import numpy as np
 import tensorflow as tf
 
-from tfmmd import checks, discrepancies, distribute, kernels, priors
+from tfmmd import checks, discrepancies, kernels, priors
 from tfmmd.models.autoencoder import Autoencoder
 from tfmmd.models.data_checks import warn_if_flat
 from tfmmd.models.generator import num_rows
@@ -10,6 +11,7 @@ from tfmmd.models.latent_critic import AdversarialAutoencoder
 from tfmmd.registry import register
 
 RECONSTRUCTION_WEIGHTS = {"squared": 0.05, "root": 0.2, "absolute": 0.02}  # tolstikhin/wae wae.py
+CHECK_ROWS = 500
 IMQ_SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # tolstikhin/wae wae.py
 
 
@@ -57,6 +59,7 @@ class WAEMMD(Autoencoder):
         latent_weight: Factor of the penalty, lambda.
         reconstruction_weight: Factor of the cost; None is that of the official code for the cost (0.05, 0.02,
             0.2) and 1 for others.
+        shard_rows: As in `GMMN`.
         **kwargs: `logits`, `posterior`, `seed`, `name`, `dtype`.
 
     Example:
@@ -71,7 +74,7 @@ class WAEMMD(Autoencoder):
     Reference: [tolstikhin2018]
     """
 
-    config_names = (*Autoencoder.config_names, "kernel", "latent_weight")
+    config_names = (*Autoencoder.config_names, "kernel", "latent_weight", "shard_rows")
     loss_names = ("loss", "reconstruction_loss", "latent_loss")
 
     def __init__(
@@ -84,18 +87,25 @@ class WAEMMD(Autoencoder):
         cost="squared",
         latent_weight=10.0,
         reconstruction_weight=None,
+        shard_rows=False,
         **kwargs,
     ):
         weight = default_weight(cost, reconstruction_weight)
         super().__init__(encoder, decoder, prior, cost=cost, reconstruction_weight=weight, **kwargs)
         self.kernel = kernel or latent_kernel(prior)
         self.latent_weight = checks.non_negative("latent_weight", latent_weight)
+        self.shard_rows = bool(shard_rows)
         warn_if_flat(self.kernel, prior.rows(tf.range(256, dtype=tf.int64)), "prior samples")
 
     def latent_cost(self, codes, outputs, step, training):
         prior = self.draw_latent(num_rows(codes), step)
-        codes, prior = distribute.gather(codes), distribute.gather(prior)
-        return discrepancies.mmd2(codes, prior, self.kernel)
+        return discrepancies.global_mmd2(codes, prior, self.kernel, shard_rows=self.shard_rows)
+
+    def check_data(self, x):
+        """Checks shape and range and, of arrays, that the kernel can tell the codes of their first rows apart."""
+        super().check_data(x)
+        if isinstance(x, np.ndarray):
+            warn_if_flat(self.kernel, self.encode(x[:CHECK_ROWS]), "codes of the data")
 
 
 @register

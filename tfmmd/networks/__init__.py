@@ -22,6 +22,7 @@ from tfmmd.networks.improved_gan import (
 )
 from tfmmd.networks.lenet import lenet
 from tfmmd.networks.maxout import maxout_gan_critic, maxout_gan_generator
+from tfmmd.networks.tables import table_generator
 from tfmmd.networks.wae_conv import wae_decoder, wae_encoder
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "mlp",
     "resnet_generator",
     "small_normal",
+    "table_generator",
     "vae_decoder",
     "vae_encoder",
     "wae_decoder",

@@ -32,8 +32,9 @@ def dcgan_generator(
 
     Reference: [radford2016], [binkowski2018]
     """
+    output_shape = checks.shape("output_shape", output_shape, 3)
     sizes = _halved(output_shape, num_stages)
-    x = inputs = keras.Input((latent_size,))
+    x = inputs = keras.Input((checks.positive_int("latent_size", latent_size),))
     channels = checks.positive_int("filters", filters) * 2 ** (num_stages - 1)
     x = keras.layers.Dense(math.prod(sizes[-1]) * channels, kernel_initializer=_normal(0.01))(x)
     x = _normalized(keras.layers.Reshape((*sizes[-1], channels))(x))
@@ -68,7 +69,7 @@ def dcgan_critic(
     Reference: [radford2016], [binkowski2018]
     """
     filters = checks.positive_int("filters", filters)
-    x = inputs = keras.Input(tuple(input_shape))
+    x = inputs = keras.Input(checks.shape("input_shape", input_shape, 3))
     for stage in range(checks.positive_int("num_stages", num_stages)):
         normalized = batch_norm and stage > 0
         x = keras.layers.Conv2D(
@@ -82,6 +83,7 @@ def dcgan_critic(
         x = _batch_norm()(x) if normalized else x
         x = keras.layers.LeakyReLU(0.2)(x)
     x = keras.layers.Flatten()(x)
+    output_size = checks.positive_int("output_size", output_size)
     x = keras.layers.Dense(output_size, kernel_initializer=_normal(0.01), dtype="float32")(x)
     return keras.Model(inputs, x, name="critic")
 

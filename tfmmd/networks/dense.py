@@ -31,12 +31,13 @@ def mlp(
     Returns:
         A built `keras.Model`, `[b, *input_shape]` -> `[b, *output_shape]`.
     """
-    input_shape, output_shape = as_shape(input_shape), as_shape(output_shape)
+    input_shape = checks.shape("input_shape", input_shape)
+    output_shape = checks.shape("output_shape", output_shape)
     make = initializer or keras.initializers.GlorotUniform
     inputs = keras.Input(input_shape)
     x = keras.layers.Flatten()(inputs) if len(input_shape) > 1 else inputs
-    for units in hidden:
-        x = keras.layers.Dense(checks.positive_int("hidden", units), activation, kernel_initializer=make())(x)
+    for units in checks.positive_ints("hidden", hidden):
+        x = keras.layers.Dense(units, activation, kernel_initializer=make())(x)
     size = math.prod(output_shape)
     x = keras.layers.Dense(size, output_activation, kernel_initializer=make(), dtype="float32")(x)
     if len(output_shape) > 1:
@@ -74,4 +75,4 @@ def gmmn_generator(latent_size=10, output_shape=(28, 28, 1), *, hidden=(64, 256,
 
 def as_shape(shape):
     """An int or a tuple as a tuple."""
-    return (shape,) if isinstance(shape, int) else tuple(shape)
+    return checks.shape("shape", shape)

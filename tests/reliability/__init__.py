@@ -1,0 +1,1 @@
+"""Nothing is lost: killed runs, damaged files, full disks, bad inputs, long runs."""

@@ -1,0 +1,41 @@
+"""The examples run, in their short mode, and leave their picture."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+NAMES = sorted(
+    path.stem for path in (ROOT / "examples").glob("*.py") if path.stem not in ("__init__", "common")
+)
+SAYS = {
+    "anomaly": "area under the ROC curve",
+    "bandwidth": "bandwidth too small",
+    "domain_adaptation": "on shifted digits",
+    "fast_simulator": "times faster",
+    "tabular": "trained on sampled rows",
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_example_prints_its_numbers_and_draws_its_picture(name, tmp_path):
+    command = [sys.executable, "-m", f"examples.{name}", "--quick", "--out", str(tmp_path)]
+    result = subprocess.run(
+        command,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONWARNINGS": "error::UserWarning"},
+    )
+    assert result.returncode == 0, result.stderr
+    assert SAYS[name] in result.stdout
+    assert (tmp_path / f"{name}.png").stat().st_size > 5000
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_page_shows_the_example(name):
+    page = (ROOT / "docs" / "examples.md").read_text()
+    assert f"python -m examples.{name}" in page

@@ -1,0 +1,199 @@
+"""The reproduction book: tables that resolve, cells that are kept and resumed, a page that is a function of files."""
+
+import contextlib
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from trainers import __main__ as command_line
+from trainers import systems
+from trainers.reproduction import book, cells, command, contents, experiments, tables
+from trainers.run_folder import write_json
+
+DOCS = Path(__file__).parents[2] / "docs"
+TINY = {
+    "steps": 6,
+    "batch_size": 50,
+    "report_every": 3,
+    "checkpoint_every": 1,
+    "hidden": [8],
+    "num_samples": 100,
+}
+ROWS = (
+    tables.Row("first", "gmmn", ("quick", TINY), None, {"digits": "1 +- 1"}, {"digits": -1e9}),
+    tables.Row("second", "gmmn", ("quick", {**TINY, "steps": 4}), None, {}, {"digits": 1e9}),
+)
+TABLE = tables.Table("tiny", "A tiny table", (contents.PARZEN,), ROWS, ("digits",), ("parzen",))
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    return tmp_path_factory.mktemp("runs")
+
+
+def in_this_process(command):
+    """Stands in for a process of its own: the same command line, without the seconds that a start takes."""
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        return command_line.main(command[3:]), out.getvalue()
+
+
+@pytest.fixture(scope="module")
+def record(runs):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cells, "_call", in_this_process)
+        return cells.run_table(TABLE, "quick", "digits", 2, runs, lambda line: None)
+
+
+def every_cell():
+    return [
+        pytest.param(row, preset, dataset, id=f"{table.name}-{row.label}-{preset}-{dataset}")
+        for table in contents.TABLES.values()
+        for dataset in table.datasets
+        for row in table.rows_for(dataset)
+        for preset in tables.PRESETS
+    ]
+
+
+@pytest.mark.parametrize("row, preset, dataset", every_cell())
+def test_every_row_names_settings_that_its_recipe_has(row, preset, dataset):
+    name, overrides = row.recipe(preset)
+    settings = systems.recipe(row.system).resolve(dataset, name, overrides)
+    assert {key: settings[key] for key in overrides} == overrides
+
+
+def test_equal_runs_of_two_tables_share_a_folder():
+    first, other = tables.cells(TABLE, "quick", "digits", 1), tables.cells(TABLE, "quick", "digits", 2)
+    assert [cell.folder for cell in first] == [cell.folder for cell in other[:2]]
+    assert len({cell.folder for cell in other}) == 4
+
+
+def test_a_table_has_a_record_of_every_row_and_seed(record):
+    assert {label: [c["seed"] for c in found] for label, found in record["rows"].items()} == {
+        "first": [0, 1],
+        "second": [0, 1],
+    }
+
+
+def test_a_record_says_settings_versions_machine_commit_and_minutes(record):
+    cell = record["rows"]["first"][0]
+    assert cell["settings"]["steps"] == 6
+    assert {"versions", "machine", "commit", "minutes", "metrics", "command"} <= set(cell)
+
+
+def test_a_finished_cell_is_not_run_again(record, runs, monkeypatch):
+    monkeypatch.setattr(cells, "_trainers", lambda *_: pytest.fail("a finished cell was run"))
+    again = cells.run_table(TABLE, "quick", "digits", 2, runs, lambda line: None)
+    assert again == record
+
+
+def test_the_mean_over_seeds_has_their_standard_error(record):
+    values = [cell["metrics"]["parzen"]["mean"] for cell in record["rows"]["first"]]
+    mean, error = sum(values) / 2, abs(values[0] - values[1]) / 2
+    assert book.score(contents.PARZEN, record["rows"]["first"]) == f"{mean:.1f} +- {error:.1f} (2 seeds)"
+
+
+@pytest.mark.parametrize(
+    "row, expected", [(ROWS[0], "reached"), (ROWS[1], "missed")], ids=["reached", "missed"]
+)
+def test_a_target_says_whether_it_was_reached(row, expected, record):
+    text = book.verdict(contents.PARZEN, row.target["digits"], record["rows"][row.label])
+    assert text.endswith(expected)
+
+
+def test_a_failing_cell_names_its_command(tmp_path):
+    row = tables.Row("broken", "gmmn", ("quick", {**TINY, "steps": -1}))
+    broken = tables.Table("broken", "Broken", (contents.PARZEN,), (row,), ("digits",), ("parzen",))
+    with pytest.raises(cells.CellFailed, match="trainers run gmmn --dataset digits"):
+        cells.run_table(broken, "quick", "digits", 1, tmp_path, lambda line: None)
+
+
+def test_an_unknown_table_is_told_the_names(capsys):
+    assert command_line.main(["reproduce", "kd"]) == command_line.BAD_INPUT
+    assert "kde" in capsys.readouterr().err
+
+
+def test_a_stopped_table_stops_its_run_and_goes_on(tmp_path):
+    settings = {**TINY, "steps": 4000}
+    script = (
+        "import sys; from trainers.reproduction import cells, contents, tables\n"
+        f"row = tables.Row('long', 'gmmn', ('quick', {settings!r}))\n"
+        "table = tables.Table('long', 'Long', (contents.PARZEN,), (row,), ('digits',), ('parzen',))\n"
+        "cells.run_table(table, 'quick', 'digits', 1, sys.argv[1])\n"
+    )
+    child = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: list(tmp_path.glob("*/checkpoints/step-*")))
+    os.kill(child.pid, signal.SIGTERM)
+    _, errors = child.communicate(timeout=120)
+    assert child.returncode != 0
+    assert "Stopped in long" in errors
+    assert not list(tmp_path.glob("*/model.keras"))
+    assert not list(tmp_path.glob("*/.lock"))
+
+
+def wait_for(condition, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail("nothing came in time")
+        time.sleep(0.1)
+
+
+def test_a_table_that_was_not_run_says_how_to_run_it(tmp_path):
+    assert "python -m trainers reproduce kde --preset paper" in book.render(tmp_path)
+
+
+def test_a_page_holds_scores_targets_and_text(record, tmp_path, monkeypatch):
+    monkeypatch.setattr(contents, "TABLES", {"tiny": TABLE})
+    (tmp_path / "reproduction").mkdir()
+    (tmp_path / "reproduction" / "tiny.md").write_text("What we learned.")
+    path = book.results_path(tmp_path, "tiny", "digits", "quick")
+    path.parent.mkdir()
+    write_json(path, record)
+    page = command.write_page(tmp_path).read_text()
+    for text in (
+        "What we learned.",
+        "1 +- 1",
+        "reached",
+        "missed",
+        "k-means centroids",
+        "tiny-digits-quick.png",
+    ):
+        assert text in page
+
+
+def test_the_page_in_the_docs_is_that_of_its_results_files():
+    assert (DOCS / "reproduction.md").read_text() == book.render(DOCS)
+
+
+def test_the_slope_through_a_fixed_critic_has_its_closed_form():
+    point = experiments.fixed_critic(0.4, 100)
+    assert abs(point["mean"] - point["closed form"]) < 4 * point["standard_error"]
+
+
+def test_the_slope_through_a_learned_critic_has_its_closed_form():
+    point = experiments.learned_critic(0.2, 100)
+    assert abs(point["mean"] - point["closed form"]) < 4 * point["standard_error"]
+    assert point["closed form"] < 0.8 * point["unbiased"]
+
+
+def test_steps_of_rows_are_timed():
+    rows = [
+        tables.Row(
+            "small", "wgan-gp", ("quick", {"generator_filters": 4, "critic_filters": 4, "batch_size": 4})
+        )
+    ]
+    costs = experiments.step_costs(rows, "quick", "digits")
+    assert costs["small"]["milliseconds"] > 0
+
+
+def test_values_are_found_by_the_beginning_of_a_name():
+    scores = {"parzen, 550 samples": {"mean": 3.0}}
+    assert tables.value_at(scores, ("parzen, *", "mean")) == 3.0
+    assert tables.value_at(scores, ("kid", "mean")) is None

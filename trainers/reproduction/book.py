@@ -1,0 +1,213 @@
+"""Writes `docs/reproduction.md` from the results files and the texts that people wrote beside them."""
+
+import statistics
+from pathlib import Path
+
+from trainers.reproduction import contents, tables
+from trainers.run_folder import read_json
+
+PREFIX = "reproduction-"
+
+
+def results_path(docs, table, dataset, preset):
+    """The results file of a table."""
+    return Path(docs) / "results" / f"{PREFIX}{table}-{dataset.replace('/', '-')}-{preset}.json"
+
+
+def render(docs):
+    """The page as text: a function of the files under `docs` alone.
+
+    Args:
+        docs: Folder with `results/reproduction-*.json` and `reproduction/*.md`.
+    """
+    docs = Path(docs)
+    parts = [_text(docs, "introduction")]
+    for table in contents.TABLES.values():
+        parts += [f"## {table.title}", _text(docs, table.name), *_results(docs, table)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _text(docs, name):
+    path = docs / "reproduction" / f"{name}.md"
+    return path.read_text().strip() if path.exists() else ""
+
+
+def _results(docs, table):
+    """The tables and the plot of one chapter."""
+    parts = []
+    for dataset in table.datasets:
+        found = [(p, results_path(docs, table.name, dataset, p)) for p in tables.PRESETS]
+        found = [(preset, read_json(path)) for preset, path in found if path.exists()]
+        if not found:
+            parts.append(_not_run(table, dataset))
+        for preset, record in found:
+            parts.append(f"### {dataset}, `--preset {preset}`")
+            parts.append(f"`{_command(table, dataset, preset)}`")
+            parts += chapter(table, dataset, preset, record)
+    plots = sorted((docs / "reproduction").glob(f"{table.name}-*.png"))
+    return parts + [f"![{table.title}](reproduction/{plot.name})" for plot in plots]
+
+
+def _not_run(table, dataset):
+    head = f"### {dataset}\n\nNot run here: `{_command(table, dataset, 'paper')}` does."
+    rows = [row for row in table.rows_for(dataset) if row.published.get(dataset)]
+    if not rows:
+        return head
+    lines = [f"| {row.label} | {row.published[dataset]} |" for row in rows]
+    return "\n".join([head, "", "| system | published |", "| --- | --- |", *lines])
+
+
+def _command(table, dataset, preset):
+    more = "" if dataset == table.datasets[0] else f" --dataset {dataset}"
+    return f"python -m trainers reproduce {table.name}{more} --preset {preset}"
+
+
+def chapter(table, dataset, preset, record):
+    """The Markdown tables of one results file."""
+    if table.experiment and not table.rows:
+        return EXPERIMENTS[table.name](record["experiment"])
+    parts = [_table(table, dataset, record)]
+    if "parzen" in table.measures:
+        parts.append(_anchors(record))
+    if record["experiment"]:
+        parts.append(_costs(record["experiment"]))
+    return [*parts, _provenance(record)]
+
+
+def _table(table, dataset, record):
+    heads = ["system", "published", *(c.title for c in table.columns), "target", "steps", "minutes"]
+    lines = [_line(heads), _line(["---"] * len(heads))]
+    for row in table.rows_for(dataset):
+        found = record["rows"].get(row.label) or []
+        if not found:
+            lines.append(_line([row.label, *["not run"] * (len(heads) - 1)]))
+            continue
+        lines.append(
+            _line(
+                [
+                    row.label,
+                    row.published.get(dataset, ""),
+                    *(score(column, found) for column in table.columns),
+                    verdict(table.columns[0], row.target.get(dataset), found),
+                    str(found[0]["settings"]["steps"]),
+                    f"{statistics.mean(cell['minutes'] for cell in found):.1f}",
+                ]
+            )
+        )
+    return "\n".join(lines)
+
+
+def score(column, found):
+    """A column's entry: mean and standard error over seeds; of one run its own standard error."""
+    values = [tables.value_at(cell["metrics"], column.score) for cell in found]
+    values = [v for v in values if v is not None]
+    if not values:
+        return "not measured"
+    error = None
+    if len(values) > 1:
+        error = statistics.stdev(values) / len(values) ** 0.5
+    elif column.score[-1] == "mean":
+        error = tables.value_at(found[0]["metrics"], (*column.score[:-1], "standard_error"))
+    seeds = f" ({len(values)} seeds)" if len(values) > 1 else ""
+    members = f" ({found[0]['members']} members)" if "members" in found[0] else ""
+    shown = f"{statistics.mean(values):.{column.digits}f}"
+    return shown + (f" +- {error:.{column.digits}f}" if error is not None else "") + seeds + members
+
+
+def verdict(column, target, found):
+    """Whether the first column's mean reaches its target."""
+    values = [tables.value_at(cell["metrics"], column.score) for cell in found]
+    if target is None or None in values:
+        return "" if target is None else f"{target}: not measured"
+    mean = statistics.mean(values)
+    reached = mean >= target if column.higher else mean <= target
+    return f"{'>=' if column.higher else '<='} {target}: {'reached' if reached else 'missed'}"
+
+
+def _anchors(record):
+    """The scores of real images and centroids, printed beside every kernel density score."""
+    cells = [cell for found in record["rows"].values() for cell in found]
+    anchors = next((c["metrics"]["parzen anchors"] for c in cells if "parzen anchors" in c["metrics"]), {})
+    lines = [
+        f"| {name} ({value['num_samples']}) | {value['mean']:.1f} +- {value['standard_error']:.1f} |"
+        for name, value in anchors.items()
+    ]
+    return "\n".join(["| instead of samples | Parzen, nats |", "| --- | --- |", *lines])
+
+
+def _costs(costs):
+    lines = [f"| {label} | {value['milliseconds']:.0f} |" for label, value in costs.items()]
+    return "\n".join(["| system | ms for a generator step with its critic steps |", "| --- | --- |", *lines])
+
+
+def _provenance(record):
+    cells = [cell for found in record["rows"].values() for cell in found]
+    if not cells:
+        return ""
+    versions = ", ".join(f"{name} {version}" for name, version in cells[0]["versions"].items())
+    commits = ", ".join(sorted({str(cell["commit"]) for cell in cells}))
+    platform = cells[0]["machine"]["platform"]
+    return f"Made with {versions}; {platform}; commit {commits}. Every setting is in the results file."
+
+
+def _bias(experiment):
+    """Slopes beside their closed forms, and FID and KID of equal laws."""
+    parts = [f"Means over {experiment['repetitions']} repetitions."]
+    for name in ("fixed critic", "learned critic"):
+        lines = [
+            f"| {p['shift']} | {_mean(p, 4)} | {p['closed form']:.4f} | {p['unbiased']:.4f} |"
+            for p in experiment[name]
+        ]
+        parts.append(
+            "\n".join(
+                [
+                    f"| {name}: shift | slope | closed form of its mean | true slope |",
+                    "| --- | --- | --- | --- |",
+                    *lines,
+                ]
+            )
+        )
+    lines = [
+        f"| {p['rows']} | {_mean(p['fid'], 3)} | {_mean(p['kid'], 5)} |" for p in experiment["equal laws"]
+    ]
+    parts.append(
+        "\n".join(
+            ["| rows of two equal laws | FID (truly 0) | KID (truly 0) |", "| --- | --- | --- |", *lines]
+        )
+    )
+    return parts
+
+
+def _mean(record, digits):
+    return f"{record['mean']:.{digits}f} +- {record['standard_error']:.{digits}f}"
+
+
+def _speed(experiment):
+    """Every ratio of every benchmark, with its target."""
+    parts = []
+    for name, record in experiment.items():
+        lines = [
+            f"| {case} | {peer} | {ratio} |"
+            for case, value in record["cases"].items()
+            for peer, ratio in _ratios(value)
+        ]
+        parts.append(
+            "\n".join(
+                [f"`{name}`: {record['unit']}", "", "| case | beside | wall |", "| --- | --- | --- |", *lines]
+            )
+        )
+    return parts
+
+
+def _ratios(case):
+    """(peer, ratio of wall times) of one case of a benchmark."""
+    if "ratios" in case:
+        return [(peer, f"{ratio['wall']:.3g}") for peer, ratio in case["ratios"].items()]
+    return [("peer", f"{case['speedup']['wall']:.3g}")] if "speedup" in case else []
+
+
+def _line(entries):
+    return f"| {' | '.join(entries)} |"
+
+
+EXPERIMENTS = {"bias": _bias, "speed": _speed}

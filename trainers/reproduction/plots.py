@@ -1,0 +1,107 @@
+"""Plots of the book, readable in print, from the results files alone."""
+
+import statistics
+from pathlib import Path
+
+from trainers.reproduction import tables
+
+FIGURE = (7.0, 4.0)  # inches
+DPI = 130
+
+
+def draw(table, dataset, preset, record, folder):
+    """Writes the plots of one results file; returns their paths."""
+    maker = {"bias": _bias, "mmd-gan": _critics}.get(table.name, _bars)
+    if not (record["rows"] or record["experiment"]):
+        return []
+    path = Path(folder) / f"{table.name}-{dataset.replace('/', '-')}-{preset}.png"
+    figure = maker(table, dataset, record)
+    if figure is None:
+        return []
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=DPI, bbox_inches="tight", metadata={"Software": None})
+    return [path]
+
+
+def _figure(columns=1):
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(FIGURE[0] * max(1, columns * 0.75), FIGURE[1]), layout="constrained")
+    return figure, figure.subplots(1, columns, squeeze=False)[0]
+
+
+def _means(column, record):
+    """Label -> mean of a column over seeds, where it was measured."""
+    found = {}
+    for label, cells in record["rows"].items():
+        values = [tables.value_at(cell["metrics"], column.score) for cell in cells]
+        if values and None not in values:
+            found[label] = statistics.mean(values)
+    return found
+
+
+def _bars(table, dataset, record):
+    """A bar for every row, in the table's first column, with anchors as lines."""
+    if not table.columns or not (means := _means(table.columns[0], record)):
+        return None
+    figure, (axis,) = _figure()
+    axis.barh(list(means), list(means.values()), color="#4477aa")
+    for label, value in means.items():
+        axis.annotate(f" {value:.{table.columns[0].digits}f}", (value, label), va="center", fontsize=8)
+    cells = [cell for found in record["rows"].values() for cell in found]
+    for name, value in next((c["metrics"].get("parzen anchors", {}) for c in cells), {}).items():
+        axis.axvline(value["mean"], color="#bb5566", linestyle="--", linewidth=1)
+        axis.annotate(
+            name, (value["mean"], 0.02), xycoords=("data", "axes fraction"), rotation=90, fontsize=7
+        )
+    axis.invert_yaxis()
+    axis.set_xlabel(table.columns[0].title)
+    axis.set_title(f"{table.title}: {dataset}")
+    return figure
+
+
+def _critics(table, dataset, record):
+    """KID against the wall time of training, as the learning rate scheduler saw it: a line for every row."""
+    figure, (axis,) = _figure()
+    for label, cells in record["rows"].items():
+        for history in (cell["history"] for cell in cells[:1] if cell.get("history")):
+            kid = [decision["kid"] for decision in history["decisions"]]
+            axis.plot([s / 60 for s in history["seconds"]], kid, ".-", label=label)
+    if not axis.lines:
+        return _bars(table, dataset, record)
+    axis.set(xlabel="wall time of training, minutes", ylabel="KID of 2048 samples", yscale="log")
+    axis.set_title(f"{table.title}: {dataset}")
+    axis.legend(fontsize=7)
+    return figure
+
+
+def _bias(table, dataset, record):
+    """Slopes through a fixed and a learned critic, and FID and KID of equal laws."""
+    figure, axes = _figure(3)
+    for axis, name in zip(axes, ("fixed critic", "learned critic")):
+        points = record["experiment"][name]
+        shifts = [p["shift"] for p in points]
+        axis.errorbar(
+            shifts,
+            [p["mean"] for p in points],
+            [2 * p["standard_error"] for p in points],
+            fmt="o",
+            label="mean",
+        )
+        axis.plot(shifts, [p["closed form"] for p in points], label="closed form")
+        axis.plot(shifts, [p["unbiased"] for p in points], "--", label="true slope")
+        axis.set(title=f"slope, {name}", xlabel="shift")
+        axis.legend(fontsize=7)
+    points = record["experiment"]["equal laws"]
+    for name in ("fid", "kid"):
+        axes[2].errorbar(
+            [p["rows"] for p in points],
+            [p[name]["mean"] for p in points],
+            [2 * p[name]["standard_error"] for p in points],
+            marker="o",
+            label=name.upper(),
+        )
+    axes[2].set(title="equal laws", xlabel="rows", xscale="log")
+    axes[2].axhline(0, color="black", linewidth=0.5)
+    axes[2].legend(fontsize=7)
+    return figure

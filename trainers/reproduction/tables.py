@@ -1,0 +1,133 @@
+"""What a table of the book is: rows of runs, columns of scores, and what the papers print."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable
+
+PRESETS = ("quick", "paper")
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """A score of a run.
+
+    Args:
+        title: Head of the column, with its unit.
+        score: Path in a run's scores; a last `*` of a name stands for any end.
+        digits: Digits after the point.
+        higher: Whether more is better.
+    """
+
+    title: str
+    score: tuple
+    digits: int = 1
+    higher: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One system of a table.
+
+    Args:
+        label: First column.
+        system: Name on the command line.
+        quick: Recipe preset and overrides of the quick table.
+        paper: The same of the paper table; None takes those of `quick`.
+        published: What the paper prints, by dataset.
+        target: What the first column must reach (higher or lower is better as the column says), by dataset.
+        ensemble: Whether the seeds are members that vote, not repetitions.
+        datasets: The datasets it is for; empty means all of the table's.
+        measures: Scored beside the table's measures.
+    """
+
+    label: str
+    system: str
+    quick: tuple
+    paper: tuple | None = None
+    published: dict = dataclasses.field(default_factory=dict)
+    target: dict = dataclasses.field(default_factory=dict)
+    ensemble: bool = False
+    datasets: tuple = ()
+    measures: tuple = ()
+
+    def recipe(self, preset):
+        """Recipe preset and overrides of this row in a table's preset."""
+        return self.quick if preset == "quick" or self.paper is None else self.paper
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A table of the book.
+
+    Args:
+        name: Name on the command line.
+        title: Heading on the page.
+        columns: `Column`s; the first one carries the targets.
+        rows: `Row`s.
+        datasets: Names of datasets it can be run on, the first by default.
+        measures: Names in `trainers.evaluate.MEASURES`.
+        experiment: Function (rows, preset, dataset) -> JSON mapping, for what no run's scores hold.
+    """
+
+    name: str
+    title: str
+    columns: tuple = ()
+    rows: tuple = ()
+    datasets: tuple = ("mnist",)
+    measures: tuple = ()
+    experiment: Callable | None = None
+
+    def rows_for(self, dataset):
+        """The rows that are run on a dataset."""
+        return [row for row in self.rows if not row.datasets or dataset in row.datasets]
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """One run of a row: what `trainers run` is told."""
+
+    table: str
+    label: str
+    system: str
+    dataset: str
+    preset: str
+    overrides: tuple
+    seed: int
+    measures: tuple
+
+    @property
+    def folder(self):
+        """Name of the run folder, the same for equal runs in different tables."""
+        told = json.dumps([self.system, self.dataset, self.preset, self.overrides, self.seed])
+        digest = hashlib.sha256(told.encode()).hexdigest()[:8]
+        return f"{self.system}-{self.dataset.replace('/', '-')}-{self.preset}-seed{self.seed}-{digest}"
+
+
+def cells(table, preset, dataset, num_seeds):
+    """The runs of a table, seed by seed, so that every row has its first before any has its second."""
+    return [
+        Cell(
+            table.name,
+            row.label,
+            row.system,
+            dataset,
+            row.recipe(preset)[0],
+            tuple(sorted(row.recipe(preset)[1].items())),
+            seed,
+            (*table.measures, *row.measures),
+        )
+        for seed in range(num_seeds)
+        for row in table.rows_for(dataset)
+    ]
+
+
+def value_at(scores, path):
+    """The entry of nested `scores` at `path`, or None; a name's last `*` stands for any end."""
+    for name in path:
+        if not isinstance(scores, dict):
+            return None
+        if name.endswith("*"):
+            name = next((key for key in scores if key.startswith(name[:-1])), name)
+        scores = scores.get(name)
+    return scores
