@@ -4,11 +4,11 @@ import contextlib
 import gc
 import json
 import logging
+import queue
 import shutil
 import signal
 import subprocess
 import tempfile
-import threading
 from pathlib import Path
 
 from export import server, serving_files
@@ -72,14 +72,21 @@ def _serve_official(binary, models_dir, grpc_port, rest_port, as_json):
 
 
 def _serve_stand_in(models_dir, host, grpc_port, rest_port, as_json):
-    stop = threading.Event()
+    stop = queue.SimpleQueue()  # its put is safe within a signal handler
     gc.freeze()  # imported modules: a collection that walks them stalls a request for long
-    with _on_signal(stop.set):
+    with _on_signal(lambda: stop.put(None)):
         with server.running(models_dir, host=host, grpc_port=grpc_port, rest_port=rest_port) as handle:
             _say(as_json, "stand-in", handle.grpc_address, handle.rest_address)
-            stop.wait()
+            _wait(stop)
             log.info("Stopping: requests inside are finished first")
     return 0
+
+
+def _wait(stop):
+    """Waits for an item, awake twice a second: a signal that another thread took must not go unseen."""
+    while True:
+        with contextlib.suppress(queue.Empty):
+            return stop.get(timeout=0.5)
 
 
 @contextlib.contextmanager
