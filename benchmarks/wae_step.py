@@ -1,7 +1,7 @@
 """Training steps of WAE-MMD against pythae with the same layers, interleaved: `python -m benchmarks.wae_step`.
 
-pythae's convolutions for MNIST (17 million weights), 100 rows, Adam. Times are milliseconds per training
-step, the ratio ours over pythae's; lower is better.
+pythae's default dense layers and its convolutions for MNIST (17 million weights), 100 rows, Adam. Times are
+milliseconds per training step, ratios ours over pythae's; lower is better.
 """
 
 import argparse
@@ -14,15 +14,27 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks import harness
-from tfmmd import models, priors
+from tfmmd import models, networks, priors
 
 PACKAGES = ("torch==2.13.0", "pythae==0.1.2")
 SHAPE, ROWS, CODE = (28, 28, 1), 100, 8
 TARGET = 1.0  # of the ratio of wall times
 
 
-def encoder():
-    """pythae's Encoder_Conv_AE_MNIST."""
+def dense():
+    """pythae's Encoder_AE_MLP and Decoder_AE_MLP."""
+    return (
+        networks.mlp(SHAPE, (512,), CODE),
+        networks.mlp(CODE, (512,), SHAPE, output_activation="sigmoid"),
+    )
+
+
+def convolutional():
+    """pythae's Encoder_Conv_AE_MNIST and Decoder_Conv_AE_MNIST."""
+    return _encoder(), _decoder()
+
+
+def _encoder():
     inputs = x = keras.Input(SHAPE)
     for filters in (128, 256, 512, 1024):
         x = keras.layers.ZeroPadding2D(1)(x)
@@ -31,8 +43,7 @@ def encoder():
     return keras.Model(inputs, keras.layers.Dense(CODE)(keras.layers.Flatten()(x)))
 
 
-def decoder():
-    """pythae's Decoder_Conv_AE_MNIST."""
+def _decoder():
     inputs = keras.Input((CODE,))
     x = keras.layers.Reshape((4, 4, 1024))(keras.layers.Dense(4 * 4 * 1024)(inputs))
     options = {"strides": 2, "padding": "same"}
@@ -43,9 +54,9 @@ def decoder():
     return keras.Model(inputs, x)
 
 
-def ours(steps):
+def ours(networks_of, steps):
     """A function that times `steps` steps of `fit`, per step."""
-    model = models.WAEMMD(encoder(), decoder(), priors.Normal(CODE))
+    model = models.WAEMMD(*networks_of(), priors.Normal(CODE))
     model.compile(optimizer=keras.optimizers.Adam(1e-3, beta_1=0.5))
     x = np.random.default_rng(0).uniform(size=(ROWS, *SHAPE)).astype(np.float32)
     data = tf.data.Dataset.from_tensors(x).repeat()
@@ -53,26 +64,37 @@ def ours(steps):
     return lambda: {kind: seconds / steps for kind, seconds in run().items()}
 
 
-def measure(rounds, steps):
+def measure(case, peer, rounds):
     """Times of both, which took turns."""
-    peer = harness.Peer("wae_step_pythae.py", PACKAGES)
-    variants = {"tfmmd": ours(steps), "pythae": lambda: peer.ask(rows=ROWS, steps=steps)}
-    times = harness.interleaved(variants, rounds)
-    peer.close()
-    return times
+    networks_of, steps = CASES[case]
+    variants = {
+        "tfmmd": ours(networks_of, steps),
+        "pythae": lambda: peer.ask(case=case, rows=ROWS, steps=steps),
+    }
+    return harness.interleaved(variants, rounds)
+
+
+CASES = {"dense": (dense, 200), "convolutions": (convolutional, 5)}  # networks and steps of a round
 
 
 def main():
     """Measures, prints and writes `docs/results/wae_step.json`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--steps", type=int, default=5, help="steps of each variant in a round")
     options = parser.parse_args()
-    times = measure(options.rounds, options.steps)
-    ratio = harness.ratios(times, "tfmmd")["pythae"]
+    peer = harness.Peer("wae_step_pythae.py", PACKAGES)
     record = {"unit": "ms per training step", "direction": "lower is better", "rounds": options.rounds}
-    record |= {"times": harness.medians(times), "ratio to pythae": {**ratio, "target": TARGET}}
-    print(f"WAE-MMD against pythae: wall {ratio['wall']:.3f}, cpu {ratio['cpu']:.3f} (target {TARGET})")
+    record |= {"cases": {}}
+    for case in CASES:
+        times = measure(case, peer, options.rounds)
+        ratio = harness.ratios(times, "tfmmd")["pythae"]
+        record["cases"][case] = {
+            "times": harness.medians(times),
+            "ratios": {"pythae": ratio},
+            "target": TARGET,
+        }
+        print(f"{case} against pythae: wall {ratio['wall']:.3f}, cpu {ratio['cpu']:.3f} (target {TARGET})")
+    peer.close()
     print(harness.write("wae_step", record))
 
 

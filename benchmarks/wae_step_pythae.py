@@ -1,6 +1,6 @@
-"""The peer of `benchmarks.wae_step`: pythae's WAE_MMD with its MNIST convolutions, timed on request.
+"""The peer of `benchmarks.wae_step`: pythae's WAE_MMD, timed on request.
 
-Reads lines `{"rows": ..., "steps": ...}` and answers `{"wall": ..., "cpu": ...}`, seconds per step.
+Reads lines `{"case": "dense" or "convolutions", "rows": ..., "steps": ...}` and answers `{"wall": ..., "cpu": ...}`, seconds per step.
 """
 
 import json
@@ -14,7 +14,7 @@ from pythae.models.nn.benchmarks.mnist import Decoder_Conv_AE_MNIST, Encoder_Con
 SCALES = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0]
 
 
-def build():
+def build(case):
     """A WAE_MMD with 8 latent entries and its optimizer."""
     config = WAE_MMD_Config(
         input_dim=(1, 28, 28),
@@ -24,7 +24,10 @@ def build():
         reg_weight=10.0,
         reconstruction_loss_scale=0.05,
     )
-    model = WAE_MMD(config, Encoder_Conv_AE_MNIST(config), Decoder_Conv_AE_MNIST(config)).train()
+    networks = []  # its default, dense layers
+    if case == "convolutions":
+        networks = [Encoder_Conv_AE_MNIST(config), Decoder_Conv_AE_MNIST(config)]
+    model = WAE_MMD(config, *networks).train()
     return model, torch.optim.Adam(model.parameters(), lr=1e-3, betas=(0.5, 0.999))
 
 
@@ -37,9 +40,12 @@ def step(model, optimizer, x):
 
 def main():
     """Answers requests until the input ends."""
-    model, optimizer = build()
+    built = {}
     for line in sys.stdin:
         request = json.loads(line)
+        if request["case"] not in built:
+            built[request["case"]] = build(request["case"])
+        model, optimizer = built[request["case"]]
         x = torch.rand(request["rows"], 1, 28, 28)
         wall, cpu = time.perf_counter(), time.process_time()
         for _ in range(request["steps"]):
