@@ -1,6 +1,7 @@
 """The peer of `benchmarks.wae_step`: pythae's WAE_MMD, timed on request.
 
-Reads lines `{"case": "dense" or "convolutions", "rows": ..., "steps": ...}` and answers `{"wall": ..., "cpu": ...}`, seconds per step.
+Reads lines `{"case": "dense" or "convolutions", "rows": ..., "steps": ...}` and answers
+`{"wall": ..., "cpu": ...}`, seconds per step.
 """
 
 import json
