@@ -42,7 +42,7 @@ class Circle(NamedTuple):
     """A sample in an odd number of blocks on a circle.
 
     Attributes:
-        points: `Points` of all blocks, then of the first half of the blocks again.
+        points: `Points` of all blocks, then, unless laid out for one turn, of the first half of them again.
         rows: Number of rows `n` of the sample.
         blocks: Number of blocks.
         size: Rows in a block.
@@ -60,7 +60,7 @@ class Circle(NamedTuple):
         return self.points.rows(0, self.blocks * self.size)
 
 
-def circle(sample, weights, centre, layout, *, product):
+def circle(sample, weights, centre, layout, *, product, closed=True):
     """The `Circle` of a sample `[n, d]`.
 
     Args:
@@ -68,9 +68,10 @@ def circle(sample, weights, centre, layout, *, product):
         centre: Tensor `[d]`.
         layout: Number of blocks and their size, of `layout_of`.
         product: Whether a kernel asks for inner products.
+        closed: Whether blocks are to be met across the end, which takes half of them twice.
     """
     (blocks, size), rows = layout, num_rows(sample)
-    padding, again = blocks * size - rows, blocks // 2 * size
+    padding, again = blocks * size - rows, blocks // 2 * size if closed else 0
     even = weights is None and _is_zero(padding)
     weights = tf.ones([rows], sample.dtype) if weights is None else weights
     at_centre = tf.broadcast_to(centre, [1, num_features(sample)])

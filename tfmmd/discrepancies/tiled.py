@@ -11,8 +11,6 @@ from tensorflow.python.eager import forwardprop_util, record
 from tfmmd.discrepancies import plain
 from tfmmd.discrepancies.tiles import Tiles
 
-_LARGE_SAMPLE = 2**22  # entries of a sample from which memory counts more than idle cores
-
 
 def quadratic_form(x, y, kernel, weights, *, biased, tile_rows=None):
     """MMD**2 of two samples, tile by tile; arguments and value as in `plain.quadratic_form`."""
@@ -52,9 +50,9 @@ class _Form:
         of_xx, of_yy, of_xy = plain.pair_masses(a, b, self.biased)
         scales = [tf.cast(s, x.dtype) for s in (2.0 / of_xx, 2.0 / of_yy, -2.0 / of_xy)]
         xx, of_x = tiles.within(0, scales[0], gradient=wanted[0])
-        with tf.control_dependencies(_waited_for(x, xx, of_x)):
+        with tf.control_dependencies(_waited_for(tiles.large[0], xx, of_x)):
             yy, of_y = tiles.within(1, scales[1], gradient=wanted[1])
-        with tf.control_dependencies(_waited_for(y, yy, of_y)):
+        with tf.control_dependencies(_waited_for(tiles.large[1], yy, of_y)):
             xy, sums = tiles.cross(scales[2], (of_x, of_y), gradients=tuple(wanted[:2]))
         slopes = [None] * len(inputs)
         for i, mass in enumerate((of_xx, of_yy)):
@@ -92,10 +90,9 @@ class _Form:
         return [*inputs[:2], *(next(rest) if g else None for g in self.given)]
 
 
-def _waited_for(sample, *results):
+def _waited_for(large, *results):
     """What the next sum waits for: a graph runs independent sums at once, which is faster but holds more."""
-    small = sample.shape.is_fully_defined() and sample.shape.num_elements() < _LARGE_SAMPLE
-    return [] if small else [t for t in tf.nest.flatten(results) if t is not None]
+    return [t for t in tf.nest.flatten(results) if t is not None] if large else []
 
 
 def _inner(seeds, slopes):

@@ -11,6 +11,7 @@ that all tiles add to one running sum for each sample.
 """
 
 import tensorflow as tf
+from tensorflow.python.ops import control_flow_util
 
 from tfmmd import distribute
 from tfmmd.discrepancies.circle import circle, clip, hollow, layout_of, num_rows, pairs_of
@@ -18,6 +19,7 @@ from tfmmd.kernels.pairs import Pairs, num_features
 
 _JIT_PAIRS = 2**17  # fewer pairs are not worth the launch of a compiled function
 _UNROLLED = 3  # blocks up to which a loop is written out
+_LARGE_SAMPLE = 2**22  # entries of a sample from which memory counts more than time
 
 
 class Tiles:
@@ -36,6 +38,7 @@ class Tiles:
 
     def __init__(self, samples, weights, kernel, *, biased, tile_rows=None):
         self.samples, self.weights = samples, weights
+        self.large = [_is_large(s) for s in samples]
         self.circles: list = [None, None]
         self.kernel, self.biased, self.tile_rows = kernel, biased, tile_rows
         self.centre = 0.5 * tf.add_n([tf.reduce_mean(s, axis=0) for s in samples])
@@ -46,7 +49,7 @@ class Tiles:
         self._compiled_pack = tf.function(self._pack, jit_compile=True)
 
     def within(self, which, scale, *, gradient):
-        """sum(w_i w_j k(x_i, x_j)) over pairs of rows of one sample; to be called before `cross`.
+        """sum(w_i w_j k(x_i, x_j)) over pairs of rows of one sample.
 
         The tiles lie on a circle: a block of rows meets itself and the half of the circle after it. Each pair
         of blocks so meets once, and every step has the same shape.
@@ -59,7 +62,8 @@ class Tiles:
         Returns:
             Float64 scalar, and the list of running sums, empty where no gradient is wanted.
         """
-        ring = self.circles[which] = self._circle(which)
+        ring = self._circle(which, closed=True)
+        self.circles[which] = None if self.large[which] else ring  # nothing large is held from sum to sum
         blocks, size, half = ring.blocks, ring.size, ring.blocks // 2
         once, twice = (
             tf.ones([size], self.centre.dtype),
@@ -74,8 +78,8 @@ class Tiles:
             both = scale * rows.weights, None if ring.even else columns.weights
             row_sums, slopes = self._tile(rows, columns, twofold, both, same=True, gradient=gradient)
             if gradient:
-                sums = _added(sums, _one(i), _shares(slopes, columns))
-                sums = _added(sums, _after(i, half, blocks), _turned_shares(slopes, rows, size))
+                sums = _added(sums, (i, 1), ring, lambda k: _shares(slopes, columns))
+                sums = _added(sums, (i + 1, half), ring, lambda k: _turned_shares(slopes, rows, k + 1, size))
             return _total(rows.weights, row_sums), sums
 
         return _loop(step, blocks, self._nothing(ring) if gradient else [])
@@ -92,7 +96,11 @@ class Tiles:
             Float64 scalar, and the pair of lists of running sums.
         """
         order = (1, 0) if gradients == (False, True) else (0, 1)
+        self.circles = [c or self._circle(i, closed=False) for i, c in enumerate(self.circles)]
         left, right = (self.circles[which] for which in order)
+        of_left, of_right = (sums[which] for which in order)
+        if any(self.large) and self.tile_rows is None and not _written_out(left.blocks):
+            left, of_left = _halved(left, of_left)
         columns, size = right.all(), left.size
 
         def step(i, state):
@@ -103,30 +111,37 @@ class Tiles:
                 rows, columns, columns.weights, both, same=False, gradient=any(gradients)
             )
             if gradients[order[0]]:
-                of_left = _added(of_left, _one(i), _shares(slopes, columns))
+                of_left = _added(of_left, (i, 1), left, lambda k: _shares(slopes, columns))
             if gradients[order[1]]:
-                of_right = _added(of_right, None, _turned_shares(slopes, rows, 0))
+                of_right = _added(
+                    of_right,
+                    (0, right.blocks),
+                    right,
+                    lambda k: _turned_shares(slopes, rows, k, right.size),
+                )
             return _total(rows.weights, row_sums), (of_left, of_right)
 
-        total, state = _loop(step, left.blocks, tuple(sums[which] for which in order))
+        total, state = _loop(step, left.blocks, (of_left, of_right))
         return total, tuple(state[which] for which in order)
 
     def gradient(self, which, sums, mass, cross_mass):
-        """The gradient `[n, d]` with respect to a sample, from its running sums.
+        """The gradient `[n, d]` with respect to a sample, from its running sums after `cross`.
 
         Args:
             which: 0 or 1, the sample.
-            sums: List of running sums after `within` and `cross`.
+            sums: List of running sums.
             mass: What the sum within the sample is divided by.
             cross_mass: What the sum across is divided by.
         """
         ring = self.circles[which]
-        sums, centred, result = [_flat(s)[: ring.rows] for s in sums], ring.points.centred[: ring.rows], 0.0
+        sums, centred, parts = [_flat(s)[: ring.rows] for s in sums], ring.points.centred[: ring.rows], []
         if self.kernel.uses_distance:
-            result += sums[0] - sums[1][:, None] * centred
+            parts.append(sums[0] - sums[1][:, None] * centred)
         if self.kernel.uses_product:
-            result += sums[-2] + sums[-1][:, None] * self.centre
-        return result + self._linear_part(which, mass, cross_mass) if self.exact else result
+            parts.append(sums[-2] + sums[-1][:, None] * self.centre)
+        if self.exact:
+            parts.append(self._linear_part(which, mass, cross_mass))
+        return sum(parts[1:], start=parts[0])
 
     def _linear_part(self, which, mass, cross_mass):
         """The gradient `[n, d]` that `within` and `cross` leave out.
@@ -149,12 +164,11 @@ class Tiles:
         square = tf.reduce_sum(tf.square(tf.cast(self.centre, tf.float64)))
         return self.kernel.slopes(Pairs(None, square, num_features(self.centre))).by_product
 
-    def _circle(self, which):
+    def _circle(self, which, *, closed):
         columns = clip(num_rows(self.samples[0]), num_rows(self.samples[1]), None)
         layout = layout_of(self.samples[which], columns, self.tile_rows)
-        return circle(
-            self.samples[which], self.weights[which], self.centre, layout, product=self.kernel.uses_product
-        )
+        sample, product = self.samples[which], self.kernel.uses_product
+        return circle(sample, self.weights[which], self.centre, layout, product=product, closed=closed)
 
     def _nothing(self, ring):
         """Running sums of nothing."""
@@ -225,8 +239,12 @@ def _worth_compiling(x, y):
     return x.shape[0] * y.shape[0] >= _JIT_PAIRS
 
 
+def _is_large(sample):
+    return not sample.shape.is_fully_defined() or sample.shape.num_elements() >= _LARGE_SAMPLE
+
+
 def _written_out(blocks):
-    return isinstance(blocks, int) and blocks <= _UNROLLED
+    return isinstance(blocks, int) and (blocks <= _UNROLLED or tf.executing_eagerly())
 
 
 def _loop(step, blocks, sums):
@@ -249,17 +267,6 @@ def _loop(step, blocks, sums):
     return tf.while_loop(lambda i, *_: i < blocks, body, start, parallel_iterations=1)[1:]
 
 
-def _one(i):
-    return [i] if isinstance(i, int) else i[None]
-
-
-def _after(i, half, blocks):
-    """The `half` blocks that follow block `i` on the circle."""
-    if isinstance(i, int):
-        return [(i + 1 + k) % blocks for k in range(half)]
-    return tf.math.floormod(i + 1 + tf.range(half), blocks)
-
-
 def _weighted(matrix, rows, columns):
     matrix *= rows[:, None]
     return matrix if columns is None else matrix * columns
@@ -274,11 +281,11 @@ def _shares(slopes, columns):
     return [part for slope, sums in slopes for part in (tf.matmul(slope, columns.centred), sums)]
 
 
-def _turned_shares(slopes, rows, start):
-    """What each tile of slopes adds to its columns from `start` on: M' x and M' 1 over its rows."""
+def _turned_shares(slopes, rows, block, size):
+    """What each tile of slopes adds to a block of its columns: M' x and M' 1 over its rows."""
     parts = []
     for slope, _ in slopes:
-        slope = slope if isinstance(start, int) and start == 0 else slope[:, start:]
+        slope = tf.slice(slope, [0, block * size], [num_rows(slope), size])
         ones = tf.ones_like(rows.squares)
         parts += [
             tf.matmul(slope, rows.centred, transpose_a=True),
@@ -287,30 +294,48 @@ def _turned_shares(slopes, rows, start):
     return parts
 
 
-def _added(sums, blocks, updates):
-    """Running sums with updates `[len(blocks) * size, ...]` of the given blocks added; None stands for all blocks."""
-    return [_plus(total, blocks, update) for total, update in zip(sums, updates)]
+def _added(sums, blocks, ring, share):
+    """Running sums with `share(k)` added to the k-th of `blocks`, (first, count), around the circle."""
+    first, count = blocks
+
+    def step(k, sums):
+        block = (first + k) % ring.blocks
+        return [_plus(total, block, part) for total, part in zip(sums, share(k))]
+
+    if _written_out(ring.blocks) or isinstance(count, int) and count == 1:
+        for k in range(count):
+            sums = step(k, sums)
+        return sums
+    body, start = lambda k, sums: (k + 1, step(k, sums)), (tf.constant(0), sums)
+    return tf.while_loop(lambda k, _: k < count, body, start, parallel_iterations=1)[1]
 
 
-def _plus(total, blocks, update):
+def _plus(total, block, part):
+    """A running sum with a part added: a list of blocks, or a tensor of them that a graph changes in place."""
     if isinstance(total, list):
-        return _plus_each(total, range(len(total)) if blocks is None else blocks, update)
-    update = tf.reshape(update, tf.concat([[-1], tf.shape(total)[1:]], axis=0))
-    if blocks is None:
-        return total + update
-    return tf.tensor_scatter_nd_add(total, tf.convert_to_tensor(blocks)[:, None], update)
+        total = list(total)
+        total[block] = part if total[block] is None else total[block] + part
+        return total
+    start = tf.convert_to_tensor(block)[None]
+    if control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()):
+        return tf.tensor_scatter_nd_add(total, start[None], part[None])  # in place in XLA alone
+    return tf.raw_ops.TensorStridedSliceUpdate(
+        input=total, begin=start, end=start + 1, strides=[1], value=(total[block] + part)[None]
+    )
 
 
-def _plus_each(total, blocks, update):
-    total = list(total)
-    parts = tf.split(update, len(blocks)) if blocks else []
-    for i, part in zip(blocks, parts):
-        total[i] = part if total[i] is None else total[i] + part
-    return total
+def _halved(ring, sums):
+    """Blocks of half the rows, and their running sums: across, they meet twice the columns that they meet within."""
+    ring = ring._replace(blocks=2 * ring.blocks, size=ring.size // 2)
+    return ring, [_reshaped(s, [ring.blocks, ring.size]) for s in sums]
 
 
 def _flat(total):
     """A running sum with its blocks one after the other `[blocks * size, ...]`."""
     if isinstance(total, list):
         return tf.concat(total, axis=0)
-    return tf.reshape(total, tf.concat([[-1], tf.shape(total)[2:]], axis=0))
+    return _reshaped(total, [-1])
+
+
+def _reshaped(total, blocks):
+    return tf.reshape(total, tf.concat([blocks, tf.shape(total)[2:]], axis=0))
