@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import sys
+import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -63,6 +64,9 @@ def _add_sample(commands):
     sample.add_argument("--grpc", metavar="HOST:PORT", help="gRPC address; default 127.0.0.1:8500")
     sample.add_argument("--rest", metavar="URL", help="REST address, used instead of gRPC")
     sample.add_argument("--label", help="version label, such as stable")
+    sample.add_argument(
+        "--wait", type=float, default=30.0, metavar="SECONDS", help="for a server that starts; default 30"
+    )
 
 
 def main(argv=None):
@@ -131,11 +135,31 @@ def _sample(options):
     pictures.check_path(options.out)
     address = {"rest": options.rest} if options.rest else {"grpc": options.grpc or "127.0.0.1:8500"}
     with client.Client(**address, name=options.name, label=options.label) as server:
-        samples = server.sample(options.seeds)
+        samples = _when_up(lambda: server.sample(options.seeds), options.wait)
     pictures.write(options.out, samples)
     result = {"out": options.out, "shape": list(samples.shape), "seeds": options.seeds}
     _print(options, f"{len(samples)} samples of {options.name}: {options.out}", result)
     return OK
+
+
+def _when_up(call, seconds):
+    """What `call` returns, called again for some seconds while no server answers: one may be loading its models."""
+    from export.errors import ServingError
+
+    end, told = time.monotonic() + seconds, False
+    while True:
+        try:
+            return call()
+        except ServingError as error:
+            if error.code != "UNAVAILABLE" or not time.monotonic() < end:
+                raise
+        if not told:
+            print(
+                f"no server yet: waiting up to {seconds:g} s (`export serve MODELS_DIR` starts one)",
+                file=sys.stderr,
+            )
+        told = True
+        time.sleep(0.5)
 
 
 COMMANDS = {"save": _save, "verify": _verify, "serve": _serve, "sample": _sample}

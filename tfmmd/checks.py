@@ -80,15 +80,15 @@ def number(name, value):
         return fail(f"`{name}` must be a number.", f"{name}={_short(value)}", "Give it one number.")
 
 
-def one_of(name, value, choices):
-    """Returns `value` when it is among `choices`, else names the nearest ones."""
+def one_of(name, value, choices, *, more=""):
+    """Returns `value` when it is among `choices`, else names the nearest ones; `more` ends the message."""
     choices = list(choices)
     if isinstance(value, (str, int, type(None))) and value in choices:
         return value
     near = difflib.get_close_matches(str(value), [str(c) for c in choices], n=3, cutoff=0.4)
     hint = f"Did you mean {' or '.join(map(repr, near))}?" if near else "Use one of them."
     listed = choices if len(choices) <= 40 else f"{len(choices)} known names"
-    return fail(f"`{name}` must be one of {listed}.", f"{name}={_short(value)}", hint)
+    return fail(f"`{name}` must be one of {listed}.", f"{name}={_short(value)}", f"{hint} {more}".rstrip())
 
 
 def numbers_of(name, values):

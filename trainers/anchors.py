@@ -29,7 +29,7 @@ def parzen_anchors(run_data, num_samples, seed=0):
         seed: Seed of the rows' choice and of k-means.
 
     Returns:
-        Dict "training images" and "k-means centroids" -> the estimate's fields. Measured once: kept in
+        Dict "training images" (or rows) and "k-means centroids" -> the estimate's fields. Measured once: kept in
         `cache_dir()` under a hash of the data.
     """
     train = run_data.unit(run_data.train).reshape(len(run_data.train), -1)
@@ -40,7 +40,7 @@ def parzen_anchors(run_data, num_samples, seed=0):
     if path.exists():
         return json.loads(path.read_text())
     rng = np.random.default_rng(seed)
-    rows = {"training images": train[rng.permutation(len(train))[:num_samples]]}
+    rows = {f"training {run_data.unit_name}": train[rng.permutation(len(train))[:num_samples]]}
     if num_samples < len(train):  # as many centroids as rows are the rows
         rows["k-means centroids"] = centroids(train, num_samples, seed)
     scores = {name: score(sample, run_data).to_dict() for name, sample in rows.items()}

@@ -13,13 +13,14 @@ class Progress(StepCounter):
         total_steps: Steps of the whole run.
         start_step: Steps finished before, on resume.
         rows_per_step: Rows of data in one step.
+        unit: What a row is, in the plural.
         stream: Where to write.
     """
 
-    def __init__(self, total_steps, start_step=0, rows_per_step=1, stream=None):
+    def __init__(self, total_steps, start_step=0, rows_per_step=1, unit="images", stream=None):
         super().__init__()
         self.total, self.step, self.rows = total_steps, start_step, rows_per_step
-        self.start, self.stream = start_step, stream or sys.stderr
+        self.start, self.unit, self.stream = start_step, unit, stream or sys.stderr
         self.began = self.shown = None
 
     def on_train_begin(self, logs=None):
@@ -45,7 +46,7 @@ class Progress(StepCounter):
         share = self.step / self.total
         return (
             f"step {self.step}/{self.total} [{'=' * int(20 * share):<20}] {losses}  "
-            f"{rate * self.rows:.0f} images/s  {left} left"
+            f"{rate * self.rows:.0f} {self.unit}/s  {left} left"
         )
 
 

@@ -60,6 +60,11 @@ class RunData:
         """Shape of one sample, a tuple."""
         return tuple(self.train.shape[1:])
 
+    @property
+    def unit_name(self):
+        """What a sample is called, in the plural."""
+        return "images" if len(self.sample_shape) == 3 else "rows"
+
     def load(self, split, with_labels=False):
         """A split as arrays: `[n, ...]`, or (x, y) with labels."""
         s = self.settings

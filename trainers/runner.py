@@ -145,7 +145,7 @@ def train(recipe, model, extra, settings, run_data, folder, chief=True, rollback
     counters, shared = [guard], [guard, *extra, resume]
     if chief:
         say(f"From step {start} of {settings.steps}.")
-        progress = Progress(settings.steps, start, recipe.rows_per_step(settings))
+        progress = Progress(settings.steps, start, recipe.rows_per_step(settings), run_data.unit_name)
         grid = callbacks.SampleGrid(folder.logs, folder.samples, value_range=settings.value_range)
         board = keras.callbacks.TensorBoard(str(folder.logs), write_graph=False)
         counters = [guard, progress]

@@ -43,6 +43,17 @@ def test_a_relative_folder_is_found_by_its_bare_name(tmp_path, monkeypatch):
     assert len(data.arrays("holiday", ALL)) == 3
 
 
+def test_a_bare_name_of_a_folder_is_known_as_a_folder(tmp_path, monkeypatch):
+    write(tmp_path / "holiday", 3)
+    monkeypatch.chdir(tmp_path)
+    assert [data.kind(name) for name in ("holiday", "digits", "mnist")] == ["folder", "name", "name"]
+
+
+def test_the_error_of_an_unknown_name_speaks_of_folders():
+    with pytest.raises(ValueError, match="folder of images"):
+        data.load("holidai")
+
+
 def test_a_data_set_goes_before_a_folder_of_the_same_name(tmp_path, monkeypatch):
     write(tmp_path / "digits", 3)
     monkeypatch.chdir(tmp_path)

@@ -13,6 +13,7 @@ import tensorflow as tf
 from export import __main__ as cli
 from export import pictures
 from export.client import Client
+from export.errors import ServingError
 from tests.export.conftest import NAME
 
 
@@ -150,8 +151,23 @@ def test_sample_of_an_unknown_model_is_exit_1_with_the_status(call, stand_in, tm
 
 @pytest.mark.parametrize("kind", ["grpc", "rest"])
 def test_sample_without_a_server_is_exit_1(call, tmp_path, kind):
-    code, _, err = call("sample", NAME, "--seeds", 1, "--out", tmp_path / "x.png", f"--{kind}", "127.0.0.1:1")
+    base = ["sample", NAME, "--seeds", 1, "--out", tmp_path / "x.png", "--wait", 0]
+    code, _, err = call(*base, f"--{kind}", "127.0.0.1:1")
     assert code == 1 and "UNAVAILABLE" in err
+
+
+def test_sample_waits_for_a_server_that_starts(monkeypatch, capsys):
+    monkeypatch.setattr(cli.time, "sleep", lambda seconds: None)
+    answers = [ServingError("UNAVAILABLE", "not yet"), ServingError("UNAVAILABLE", "not yet"), "samples"]
+
+    def ask():
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    assert cli._when_up(ask, 1e6) == "samples"
+    assert capsys.readouterr().err.count("export serve") == 1
 
 
 @pytest.mark.serving

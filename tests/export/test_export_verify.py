@@ -182,6 +182,11 @@ def test_a_row_that_depends_on_its_neighbours_is_caught(subject):
         verify_checks.batch_independent(_spoiled(subject, lambda value: value - value.mean(0)))
 
 
+def test_a_row_may_round_by_its_place_in_the_batch(subject):
+    rounded = _spoiled(subject, lambda value: value * np.float32(1 + 1e-7 * len(value)))
+    assert "largest difference" in verify_checks.batch_independent(rounded)
+
+
 def test_answers_unlike_the_keras_model_are_caught(subject):
     with pytest.raises(verify_checks.Failed, match="differs"):
         verify_checks.equals_keras(_spoiled(subject, lambda value: value + np.float32(1e-3)))

@@ -55,11 +55,12 @@ TRAINERS = [
     *([value] for value in VALUES),
     [],
 ]
+SAMPLE = ["sample", "m", "--grpc", "127.0.0.1:1", "--wait", "0"]
 EXPORT = [
     *(["save", value, "--to", "models"] for value in VALUES),
     *(["verify", value] for value in VALUES),
-    *(["sample", "m", "--seeds", value, "--out", "x.png", "--grpc", "127.0.0.1:1"] for value in VALUES),
-    *(["sample", "m", "--seeds", "1", "--out", value, "--grpc", "127.0.0.1:1"] for value in VALUES),
+    *([*SAMPLE, "--seeds", value, "--out", "x.png"] for value in VALUES),
+    *([*SAMPLE, "--seeds", "1", "--out", value] for value in VALUES),
     *(["serve", value] for value in VALUES if value not in ("../..",)),
     *(["serve", "models", "--grpc-port", value] for value in VALUES),
     *([value] for value in VALUES),

@@ -69,3 +69,7 @@ def test_points_in_the_plane_are_learned_on_both_sides_of_zero(tmp_path):
 def test_list_knows_the_run(run, capsys):
     assert command_line.main(["list", "--runs", str(run.parent), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["runs"][0]["scores"]["parzen"] < 0
+
+
+def test_the_rows_of_a_table_are_not_called_images(run):
+    assert "training rows" in read_json(run / "metrics.json")["parzen anchors"]

@@ -101,7 +101,7 @@ def kind(name):
     """What a data set's name stands for: "folder" of images, "table" of numbers, or its own "name"."""
     if tables.is_path(name):
         return "table"
-    return "folder" if folder.is_path(name) else "name"
+    return "folder" if folder.is_path(name) or _is_bare_folder(name) else "name"
 
 
 def find(name, split, *, image_size=None, seed=0, data_dir=None):
@@ -110,7 +110,7 @@ def find(name, split, *, image_size=None, seed=0, data_dir=None):
         checks.fail("`name` must be a string or a path.", f"name={name!r}", "Use a name such as 'digits'.")
     if tables.is_path(name):
         return tables.source(name, split)
-    if folder.is_path(name):
+    if folder.is_path(name) or _is_bare_folder(name):
         return folder.source(name, split, image_size)
     if name == "digits":
         return embedded.digits(split, image_size)
@@ -118,9 +118,16 @@ def find(name, split, *, image_size=None, seed=0, data_dir=None):
         return synthetic.points(name, split, checks.int64("seed", seed))
     from tfmmd.data import tfds_sets  # TFDS is imported when it is needed
 
-    if os.path.isdir(name) and not tfds_sets.known(name):
-        return folder.source(name, split, image_size)
     return tfds_sets.source(name, split, image_size, data_dir, EMBEDDED)
+
+
+def _is_bare_folder(name):
+    """Whether a name without any mark of a path is a folder here, and no data set."""
+    if name in EMBEDDED or not os.path.isdir(name):
+        return False
+    from tfmmd.data import tfds_sets
+
+    return not tfds_sets.known(name)
 
 
 def _finished(name, split, value_range, binarize, with_labels, image_size, seed, data_dir):

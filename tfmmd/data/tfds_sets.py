@@ -16,6 +16,7 @@ IN_MEMORY = 2**28  # bytes of pixels up to which a set is decoded at once
 CROPS = {"celeb_a": (140, 64)}  # side of the centre cut out, side after resizing [tolstikhin2018]
 ALIASES = {"toronto_face_dataset": toronto_faces.ALIASES}
 WHOLE = "train+validation"
+NO_FOLDER = "If it is a folder of images, give the path to it: there is none of this name here."
 
 
 def names():
@@ -34,7 +35,7 @@ def source(name, split, image_size, data_dir, other_names=()):
     Sets of up to 256 MB are decoded at once; larger ones are decoded as they are read.
     """
     base = _base(name)
-    checks.one_of("name", base, [*other_names, *names()])
+    checks.one_of("name", base, [*other_names, *names()], more=NO_FOLDER)
     builder = _prepared(name, data_dir)
     crop_size, default_size = CROPS.get(base, (None, None))
     size = image_size or default_size

@@ -14,10 +14,11 @@ import tensorflow as tf
 
 
 def per_row(function, *arrays):
-    """Applies `function` to arrays of rows `[n, ...]` so that a row's bits do not depend on `n`.
+    """Applies `function` to arrays of rows `[n, ...]` so that a row depends on `n` by rounding at most.
 
     A batch of one takes TensorFlow's matrix-vector product, which rounds differently from its matrix
-    product; one repeated row keeps every batch at two rows or more.
+    product; one repeated row keeps every batch at two rows or more. Rows beyond the last full block of the
+    matrix product (of 6 rows with AVX2) may still round differently by their place in the batch.
     """
     return function(*(tf.concat([x, x[:1]], axis=0) for x in arrays))[: tf.shape(arrays[0])[0]]
 
