@@ -48,6 +48,11 @@ def value_and_gradients(function, *arguments):
     return [np.asarray(t, np.float64) for t in (value, *tape.gradient(value, arguments))]
 
 
+def assert_same_rows(actual, expected):
+    """Equal to rounding: processors take the rows of a matrix product in blocks and round incomplete ones anew."""
+    np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
+
+
 def assert_close(actual, expected, tolerance):
     """Every array of `actual` equals `expected` up to `tolerance` times the largest entry."""
     for a, e in zip(actual, expected):

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tests import reference_improved_gan as twin
+from tests.harness import assert_same_rows
 from tests.systems import CODE, SHAPE, digits
 from tfmmd import models, networks, priors
 
@@ -87,7 +88,7 @@ def test_layer_switches_train_and_sample_rows_alone(switches):
     history = model.fit(digits(), batch_size=32, verbose=0).history
     assert np.all(np.isfinite(list(history.values())))
     many = model.sample(9, seed=3)
-    np.testing.assert_array_equal(model.sample(2, seed=7), many[4:6])
+    assert_same_rows(model.sample(2, seed=7), many[4:6])
 
 
 def test_initialization_gives_normal_features_to_the_critic():

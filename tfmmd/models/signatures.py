@@ -16,11 +16,13 @@ import tensorflow as tf
 def per_row(function, *arrays):
     """Applies `function` to arrays of rows `[n, ...]` so that a row depends on `n` by rounding at most.
 
-    A batch of one takes TensorFlow's matrix-vector product, which rounds differently from its matrix
-    product; one repeated row keeps every batch at two rows or more. Rows beyond the last full block of the
-    matrix product (of 6 rows with AVX2) may still round differently by their place in the batch.
+    TensorFlow takes one row by a matrix-vector product, and with AVX2 the rows of a matrix product in blocks of
+    six, where one to three rows left over round differently: the last row is repeated until neither is so.
+    Other processors have blocks of other sizes.
     """
-    return function(*(tf.concat([x, x[:1]], axis=0) for x in arrays))[: tf.shape(arrays[0])[0]]
+    n = tf.shape(arrays[0])[0]
+    rows = tf.minimum(tf.range(tf.maximum(n, (n + 5) // 6 * 6 - 2)), n - 1)
+    return function(*(tf.gather(x, rows) for x in arrays))[:n]
 
 
 def seed_spec():
