@@ -8,17 +8,17 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 $(STAMP): setup.cfg pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q -c constraints.txt -e '.[serving,tune,docs,dev]'
+	$(BIN)/pip install -q -c constraints.txt -e '.[tune,docs,dev]'
 	touch $@
 
 demo: $(STAMP)
 	$(BIN)/python -m trainers demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-all: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m ""
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m ""
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -74,14 +74,8 @@ def main(argv=None):
     options = parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(message)s")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    try:
-        from export.errors import ServingError
-    except ModuleNotFoundError as error:
-        print(
-            f"error: serving needs {error.name}. Install it with pip install 'tfmmd[serving]'.",
-            file=sys.stderr,
-        )
-        return BAD_INPUT
+    from export.errors import ServingError
+
     try:
         return COMMANDS[options.command](options)
     except ValueError as error:

@@ -1,7 +1,11 @@
 """The house: imports run downwards, files and functions stay small, the library has no assert."""
 
 import ast
+import configparser
 import functools
+import re
+import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -103,3 +107,24 @@ def test_every_file_and_public_name_has_a_docstring(path):
             name for name in bare if name not in ("build", "compile_model")
         ]  # the recipe's docstring says them
     assert not bare
+
+
+def canonical(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+@functools.cache
+def declared():
+    """Distributions that installing the package brings, and those of its extra for searches."""
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    lines = setup["options"]["install_requires"] + setup["options.extras_require"]["tune"]
+    return {canonical(re.match(r"[\w.-]+", line).group()) for line in lines.split("\n") if line}
+
+
+@BY_PATH
+def test_what_a_file_imports_is_declared(path):
+    owners = metadata.packages_distributions()
+    names = {name.partition(".")[0] for name in imported(path)} - set(sys.stdlib_module_names)
+    for name in names - {"tfmmd", "trainers", "export"}:
+        assert declared() & {canonical(owner) for owner in owners[name]}, name

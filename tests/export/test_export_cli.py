@@ -45,13 +45,6 @@ def test_bad_usage_is_exit_2(arguments, capsys):
     assert stop.value.code == 2
 
 
-def test_without_the_serving_extra_the_error_says_what_to_install(call, monkeypatch, tmp_path):
-    monkeypatch.setitem(sys.modules, "grpc", None)
-    monkeypatch.delitem(sys.modules, "export.errors")
-    code, _, err = call("serve", tmp_path)
-    assert code == 2 and "tfmmd[serving]" in err
-
-
 def test_save_prints_the_version_as_json(call, run_dir, tmp_path):
     code, out, _ = call("save", run_dir, "--to", tmp_path / "models", "--name", "a", "--json")
     assert code == 0
