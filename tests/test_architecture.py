@@ -122,9 +122,19 @@ def declared():
     return {canonical(re.match(r"[\w.-]+", line).group()) for line in lines.split("\n") if line}
 
 
+@functools.cache
+def owners_of(module):
+    """Installed distributions that hold a module."""
+    return {canonical(owner) for owner in _owners()[module]}
+
+
+@functools.cache
+def _owners():
+    return metadata.packages_distributions()
+
+
 @BY_PATH
 def test_what_a_file_imports_is_declared(path):
-    owners = metadata.packages_distributions()
     names = {name.partition(".")[0] for name in imported(path)} - set(sys.stdlib_module_names)
     for name in names - {"tfmmd", "trainers", "export"}:
-        assert declared() & {canonical(owner) for owner in owners[name]}, name
+        assert declared() & owners_of(name), name
