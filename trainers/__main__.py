@@ -85,6 +85,13 @@ def _add_reproduce(commands):
     book.add_argument(
         "--runs", default="runs/reproduce", help="folder of run folders; finished ones are kept"
     )
+    book.add_argument(
+        "--gathered",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="take over the runs in a file of `trainers gather`; may be repeated",
+    )
     book.add_argument("--docs", default="docs", help="folder of results/, reproduction/ and reproduction.md")
     book.add_argument("--page-only", action="store_true", help="write the page from the results files alone")
 
@@ -247,6 +254,7 @@ def _reproduce(options):
             dataset=options.dataset,
             runs=options.runs,
             docs=options.docs,
+            gathered=options.gathered,
         )
     return f"page: {page}", {"page": str(page)}
 

@@ -93,6 +93,24 @@ def test_a_finished_cell_is_not_run_again(record, runs, monkeypatch):
     assert again == record
 
 
+def test_a_run_of_a_gathered_file_is_taken_over(record, tmp_path, monkeypatch):
+    monkeypatch.setattr(cells, "_trainers", lambda *_: pytest.fail("a gathered run was run again"))
+    runs = [cell for found in record["rows"].values() for cell in found]
+    write_json(tmp_path / "gathered.json", {"runs": runs})
+    again = cells.run_table(
+        TABLE, "quick", "digits", 2, tmp_path, lambda line: None, gathered=[tmp_path / "gathered.json"]
+    )
+    assert again["rows"]["second"][1] == {**record["rows"]["second"][1], "minutes": None}
+    assert book._minutes(again["rows"]["second"]) == "not kept"
+
+
+def test_a_gathered_run_without_the_score_is_run(record, tmp_path):
+    bare = {**record["rows"]["first"][0], "metrics": {}}
+    write_json(tmp_path / "gathered.json", {"runs": [bare]})
+    cell = tables.cells(TABLE, "quick", "digits", 1)[0]
+    assert cells._found(cell, TABLE, [tmp_path / "gathered.json"]) is None
+
+
 def test_the_mean_over_seeds_has_their_standard_error(record):
     values = [cell["metrics"]["parzen"]["mean"] for cell in record["rows"]["first"]]
     mean, error = sum(values) / 2, abs(values[0] - values[1]) / 2

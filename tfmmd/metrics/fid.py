@@ -144,26 +144,10 @@ def _fit(x):
     centre = mean.astype(x.dtype)
     products = np.zeros((d, d))
     for start in range(0, n, _ROWS_PER_BLOCK):
-        products += _products(x[start : start + _ROWS_PER_BLOCK] - centre)
+        block = x[start : start + _ROWS_PER_BLOCK] - centre
+        products += block.T @ block  # NumPy computes one half; a float32 block's is float32
     covariance = (products - n * np.outer(mean - centre, mean - centre)) / (n - 1)
     return mean, np.trace(covariance), _factor(covariance)
-
-
-def _products(x):
-    """x' x `[d, d]` of a centred block `[b, d]`, in its own precision; the blocks are summed in float64."""
-    if x.dtype == np.float64:
-        return x.T @ x  # NumPy computes one half
-    return _symmetric_products(tf.constant(x)).numpy()
-
-
-def _symmetric_products(x):
-    half = x.shape[1] // 2
-    if half < 256:
-        return tf.matmul(x, x, transpose_a=True)
-    left, right = x[:, :half], x[:, half:]
-    cross = tf.matmul(left, right, transpose_a=True)  # stands for both corners
-    upper = tf.concat([_symmetric_products(left), cross], axis=1)
-    return tf.concat([upper, tf.concat([tf.transpose(cross), _symmetric_products(right)], axis=1)], axis=0)
 
 
 def _moments_fit(count, total, products):

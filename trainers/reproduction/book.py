@@ -90,7 +90,7 @@ def _table(table, dataset, record):
                     *(score(column, found) for column in table.columns),
                     verdict(table.columns[0], row.target.get(dataset), found),
                     str(found[0]["settings"]["steps"]),
-                    f"{statistics.mean(cell['minutes'] for cell in found):.1f}",
+                    _minutes(found),
                 ]
             )
         )
@@ -112,6 +112,12 @@ def score(column, found):
     members = f" ({found[0]['members']} members)" if "members" in found[0] else ""
     shown = f"{statistics.mean(values):.{column.digits}f}"
     return shown + (f" +- {error:.{column.digits}f}" if error is not None else "") + seeds + members
+
+
+def _minutes(found):
+    """Mean wall time of the runs whose time was kept."""
+    known = [cell["minutes"] for cell in found if cell["minutes"] is not None]
+    return f"{statistics.mean(known):.1f}" if known else "not kept"
 
 
 def verdict(column, target, found):

@@ -1,6 +1,7 @@
 """Runs the cells of a table in processes of their own; what is finished is kept, what was stopped goes on."""
 
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ class CellFailed(RuntimeError):
     """A run of a table ended with an error."""
 
 
-def run_table(table, preset, dataset, num_seeds, runs, report=print):
+def run_table(table, preset, dataset, num_seeds, runs, report=print, gathered=()):
     """Runs what is not finished of a table.
 
     Args:
@@ -33,6 +34,7 @@ def run_table(table, preset, dataset, num_seeds, runs, report=print):
         num_seeds: Runs of each row.
         runs: Folder of run folders.
         report: Function of a line for people.
+        gathered: Files of `trainers gather`: a run in them that is one of the table's is not run again.
 
     Returns:
         The table's results, a JSON mapping: `rows` (label -> list of cells) and `experiment`.
@@ -42,10 +44,12 @@ def run_table(table, preset, dataset, num_seeds, runs, report=print):
         trainers.runner.Interrupted: If a run was stopped; the same command goes on.
     """
     todo = tables.cells(table, preset, dataset, num_seeds)
-    began, first = time.monotonic(), sum(not is_finished(cell, runs) for cell in todo)
+    known = [_found(cell, table, gathered) for cell in todo]
+    missing = [found is None and not is_finished(cell, runs) for cell, found in zip(todo, known)]
+    began, first = time.monotonic(), sum(missing)
     records, left = [], first
-    for number, cell in enumerate(todo, start=1):
-        if not is_finished(cell, runs):
+    for number, (cell, found, is_missing) in enumerate(zip(todo, known, missing), start=1):
+        if is_missing:
             done = first - left
             rest = duration((time.monotonic() - began) / done * left) if done else "unknown"
             report(
@@ -53,13 +57,37 @@ def run_table(table, preset, dataset, num_seeds, runs, report=print):
             )
             run_cell(cell, runs)
             left -= 1
-        records.append((cell.label, _record(cell, runs)))
+        records.append((cell.label, found or _record(cell, runs)))
     rows = {row.label: [r for label, r in records if label == row.label] for row in table.rows_for(dataset)}
     for row in table.rows_for(dataset):
         if row.ensemble and num_seeds > 1:
             rows[row.label] = [_together(row, todo, runs, rows[row.label])]
     experiment = table.experiment and table.experiment(table.rows_for(dataset), preset, dataset)
     return {"rows": rows, "experiment": experiment}
+
+
+def _found(cell, table, gathered):
+    """The record of a cell in files of `trainers gather`, or None: the same command, and the target's score.
+
+    Members of an ensemble are never found there: their models are needed.
+    """
+    if any(row.ensemble and row.label == cell.label for row in table.rows):
+        return None
+    told = ["python", "-m", "trainers", "run", cell.system, "--dataset", cell.dataset]
+    told += ["--preset", cell.preset, "--seed", str(cell.seed)]
+    for name, value in cell.overrides:
+        told += ["--set", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
+    for path in gathered:
+        for record in read_json(path)["runs"]:
+            score = tables.value_at(record["metrics"], table.columns[0].score)
+            if _words(shlex.split(record["command"])) == _words(told) and score is not None:
+                return {**record, "minutes": None}
+    return None
+
+
+def _words(command):
+    """What a command trains: its words and settings in any order, without the choice of measures."""
+    return sorted(w for w in command if w != "--set" and not w.startswith("measures="))
 
 
 def is_finished(cell, runs):

@@ -8,7 +8,7 @@ from trainers.reproduction import book, cells, contents, plots, tables
 from trainers.run_folder import read_json, write_json
 
 
-def reproduce(names, *, preset, num_seeds, dataset, runs, docs, report=None):
+def reproduce(names, *, preset, num_seeds, dataset, runs, docs, report=None, gathered=()):
     """Runs tables and writes the book.
 
     Args:
@@ -19,6 +19,7 @@ def reproduce(names, *, preset, num_seeds, dataset, runs, docs, report=None):
         runs: Folder of run folders.
         docs: Folder of `results/`, `reproduction/` and `reproduction.md`.
         report: Function of a line for people; None prints to stderr.
+        gathered: Files of `trainers gather` whose runs are taken over.
 
     Returns:
         Path of the page.
@@ -35,7 +36,7 @@ def reproduce(names, *, preset, num_seeds, dataset, runs, docs, report=None):
         checks.one_of(f"dataset of {table.name}", dataset, table.datasets)
     for table in chosen:
         on = dataset or table.datasets[0]
-        record = cells.run_table(table, preset, on, num_seeds, runs, report)
+        record = cells.run_table(table, preset, on, num_seeds, runs, report, gathered)
         path = book.results_path(docs, table.name, on, preset)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, record)
