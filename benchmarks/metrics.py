@@ -84,8 +84,8 @@ def measure(case, rounds, ours, peer, folder):
         variants[name] = ours.get((case, name), asked)
     times = harness.interleaved(variants, rounds)
     record = {
-        "ratio": harness.ratios(times, "tfmmd"),
-        "target": TARGETS[case],
+        "ratios": harness.ratios(times, "tfmmd"),
+        "targets": TARGETS[case],
         "times": harness.medians(times),
         "rounds": rounds,
     }
@@ -135,9 +135,9 @@ def plot(record):
     from matplotlib import pyplot
 
     cases = record["cases"]
-    bars = [(case, peer) for case in cases for peer in cases[case]["target"]]
+    bars = [(case, peer) for case in cases for peer in cases[case]["targets"]]
     figure, axes = pyplot.subplots(figsize=(8, 4))
-    for key, label, size in (("ratio", "measured", 0.4), ("target", "target", 0.2)):
+    for key, label, size in (("ratios", "measured", 0.4), ("targets", "target", 0.2)):
         values = [cases[case][key][peer] for case, peer in bars]
         heights = [1 / (v["wall"] if isinstance(v, dict) else v) for v in values]
         axes.barh(np.arange(len(bars)) + (size == 0.2) * 0.3, heights, size, label=label)

@@ -211,7 +211,8 @@ def test_steps_of_rows_are_timed():
     assert costs["small"]["milliseconds"] > 0
 
 
-def test_values_are_found_by_the_beginning_of_a_name():
-    scores = {"parzen, 550 samples": {"mean": 3.0}}
+def test_values_are_found_by_a_pattern_of_the_name():
+    scores = {"parzen, 550 samples": {"mean": 3.0}, "log_likelihood, 9 prior draws": {"mean": 4.0}}
+    assert tables.value_at(scores, ("log_likelihood, * prior draws", "mean")) == 4.0
     assert tables.value_at(scores, ("parzen, *", "mean")) == 3.0
     assert tables.value_at(scores, ("kid", "mean")) is None

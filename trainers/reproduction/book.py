@@ -151,7 +151,7 @@ def _provenance(record):
     if not cells:
         return ""
     versions = ", ".join(f"{name} {version}" for name, version in cells[0]["versions"].items())
-    commits = ", ".join(sorted({str(cell["commit"]) for cell in cells}))
+    commits = ", ".join(sorted({cell["commit"] or "not known" for cell in cells}))
     platform = cells[0]["machine"]["platform"]
     return f"Made with {versions}; {platform}; commit {commits}. Every setting is in the results file."
 

@@ -1,6 +1,7 @@
 """What a table of the book is: rows of runs, columns of scores, and what the papers print."""
 
 import dataclasses
+import fnmatch
 import hashlib
 import json
 from collections.abc import Callable
@@ -123,11 +124,11 @@ def cells(table, preset, dataset, num_seeds):
 
 
 def value_at(scores, path):
-    """The entry of nested `scores` at `path`, or None; a name's last `*` stands for any end."""
+    """The entry of nested `scores` at `path`, or None; a `*` in a name stands for any characters."""
     for name in path:
         if not isinstance(scores, dict):
             return None
-        if name.endswith("*"):
-            name = next((key for key in scores if key.startswith(name[:-1])), name)
+        if "*" in name:
+            name = next(iter(fnmatch.filter(scores, name)), name)
         scores = scores.get(name)
     return scores
