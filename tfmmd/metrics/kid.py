@@ -1,16 +1,14 @@
 """Kernel inception distance: the unbiased squared MMD of features under (x . y / d + 1)**3."""
 
 import dataclasses
-import itertools
 import math
 
 import numpy as np
-import tensorflow as tf
 
 from tfmmd import checks, seeds
 from tfmmd.metrics import arrays
 from tfmmd.metrics.held_rows import HeldRowsMetric
-from tfmmd.metrics.kernel_sums import SharedSums, cross_sums, own_sums, unbiased
+from tfmmd.metrics.kernel_sums import pair_sums, unbiased
 from tfmmd.metrics.kid_errors import VarianceParts, block_interval, score_interval, some_rows, typical_slope
 from tfmmd.metrics.results import KIDEstimate
 from tfmmd.metrics.rows import canonical_order
@@ -61,7 +59,7 @@ def kernel_inception_distance(
         if estimator == "subsets":
             _check_enough(name, x, subset_size)
         checks.min_rows(name, x, 2, "The unbiased estimate", "Use a larger sample.")
-    return _ESTIMATORS[estimator](real, fake, num_subsets, subset_size, seed)
+    return _ESTIMATORS[estimator](real.numpy(), fake.numpy(), num_subsets, subset_size, seed)
 
 
 @register
@@ -125,23 +123,13 @@ def _of_subsets(real, fake, num_subsets, subset_size, seed):
     n, m = len(real), len(fake)
     of_real = np.array(list(_subsets(real, num_subsets, subset_size, seed, "real subset")))
     of_fake = np.array(list(_subsets(fake, num_subsets, subset_size, seed, "fake subset")))
-    pairs = ((tf.gather(real, i), tf.gather(fake, j)) for i, j in zip(of_real, of_fake))
-    first = next(pairs)
-    if _sharing_pays(n, m, num_subsets, subset_size):
-        shared = SharedSums(real, fake, of_real, of_fake)
-        values, parts = _of_sums(zip(shared.own(0), shared.own(1), shared.cross()))
-    else:
-        values, parts = _values(itertools.chain([first], pairs))
+    values, parts = _values((real[i], fake[j]) for i, j in zip(of_real, of_fake))
     drawn = 0.0  # variance by the draw of the subsets
     if num_subsets > 1 and max(n, m) > subset_size:
         drawn = values.var(ddof=1) / num_subsets
-    errors = _errors(values.mean(), n, m, parts, first, drawn)
+    some = real[of_real[0]], fake[of_fake[0]]
+    errors = _errors(values.mean(), n, m, parts, some, drawn)
     return _estimate("subsets", values, errors, subset_size, n, m)
-
-
-def _sharing_pays(n, m, num_subsets, size):
-    """Whether all pairs of rows are fewer than those within the subsets, which overlap."""
-    return n**2 / 2 + m**2 / 2 + n * m < num_subsets * 2.5 * size**2  # a subset takes 3/4 of its own pairs
 
 
 def _of_blocks(real, fake, num_subsets, subset_size, seed):
@@ -171,14 +159,11 @@ _ESTIMATORS = {"subsets": _of_subsets, "blocks": _of_blocks, "full": _of_all}
 
 def _values(pairs):
     """The unbiased MMD**2 of each pair of samples, and the variance parts of each."""
-    return _of_sums((own_sums(x), own_sums(y), cross_sums(x, y)) for x, y in pairs)
-
-
-def _of_sums(sums):
     values, parts = [], []
-    for triple in sums:
-        values.append(unbiased(*triple))
-        parts.append(VarianceParts.of(*triple))
+    for x, y in pairs:
+        sums = pair_sums(x, y)
+        values.append(unbiased(*sums))
+        parts.append(VarianceParts.of(*sums))
     return np.array(values), parts
 
 

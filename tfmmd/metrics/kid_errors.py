@@ -11,10 +11,9 @@ import dataclasses
 import math
 
 import numpy as np
-import tensorflow as tf
 from scipy import stats
 
-from tfmmd.metrics.kernel_sums import KERNEL
+from tfmmd.metrics.kernel_sums import polynomial
 from tfmmd.metrics.rows import spread_rows
 
 _NORMAL = stats.norm.ppf(0.975)  # 1.96
@@ -112,7 +111,7 @@ def typical_slope(x, y, n, m):
 
 def some_rows(x):
     """Rows of `x` `[n, d]` that stand for all of them, as many as `spectral_ratio` uses."""
-    return x if len(x) <= SPECTRUM_ROWS else tf.gather(x, spread_rows(x, SPECTRUM_ROWS))
+    return x if len(x) <= SPECTRUM_ROWS else x[spread_rows(x, SPECTRUM_ROWS)]
 
 
 def spectral_ratio(x):
@@ -121,17 +120,14 @@ def spectral_ratio(x):
     if n < 3:
         return 0.0
     x = x[:n]
-    product = tf.matmul(x, x, transpose_b=True)
-    kernel = _off_diagonal(tf.cast(KERNEL.of_inner_product(product, x.shape[1]), tf.float64))
-    rows = tf.reduce_sum(kernel, axis=1) / (n - 1)
-    kernel = _off_diagonal(kernel - rows - rows[:, None] + tf.reduce_mean(rows))
-    squares = float(tf.reduce_sum(kernel**2))
-    cubes = float(tf.reduce_sum(kernel * tf.matmul(kernel, kernel))) / (n - 2)
+    kernel = polynomial((x @ x.T).astype(np.float64), x.shape[1])
+    np.fill_diagonal(kernel, 0)
+    rows = kernel.sum(axis=1) / (n - 1)
+    kernel += rows.mean() - rows - rows[:, None]
+    np.fill_diagonal(kernel, 0)
+    squares = np.vdot(kernel, kernel)
+    cubes = np.vdot(kernel, kernel @ kernel) / (n - 2)
     return max(cubes, 0) / squares if squares > 0 else 0.0
-
-
-def _off_diagonal(matrix):
-    return tf.linalg.set_diag(matrix, tf.zeros(len(matrix), matrix.dtype))
 
 
 def _second_own(sums, means):
