@@ -143,8 +143,10 @@ def _fit(x):
         return mean, np.sum(rows**2), rows.T
     centre = mean.astype(x.dtype)
     products = np.zeros((d, d))
+    space = np.empty((min(n, _ROWS_PER_BLOCK), d), x.dtype)
     for start in range(0, n, _ROWS_PER_BLOCK):
-        block = x[start : start + _ROWS_PER_BLOCK] - centre
+        rows = x[start : start + _ROWS_PER_BLOCK]
+        block = np.subtract(rows, centre, out=space[: len(rows)])
         products += block.T @ block  # NumPy computes one half; a float32 block's is float32
     covariance = (products - n * np.outer(mean - centre, mean - centre)) / (n - 1)
     return mean, np.trace(covariance), _factor(covariance)

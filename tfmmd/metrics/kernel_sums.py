@@ -28,10 +28,27 @@ def pair_sums(x, y):
     """`PairSums` of pairs of different rows of `x` `[n, d]`, of those of `y` `[m, d]`, and of all pairs across.
 
     They are of the kernel less one constant, so that float32 suffices within a tile; it cancels in `unbiased` and
-    in variances.
+    in variances. Every pair of rows of the two samples together is met once.
     """
+    n, total = len(x), len(x) + len(y)
     centre = polynomial(np.dot(x.mean(axis=0), y.mean(axis=0))[None], x.shape[1])
-    return _own(x, centre), _own(y, centre), _cross(x, y, centre)
+    sides = np.repeat(np.eye(2, dtype=x.dtype), [n, total - n], axis=0)  # of which sample a row is
+    sums, squares = np.zeros([total, 2]), np.zeros([2, 2])
+    blocks = _blocks(x, y)
+    for count, (i, rows) in enumerate(blocks, start=1):
+        for j, columns in blocks[:count]:
+            kernel = polynomial(rows @ columns.T, x.shape[1])
+            kernel -= centre
+            if i == j:
+                np.fill_diagonal(kernel, 0)
+            else:
+                sums[j] += kernel.T @ sides[i]
+            sums[i] += kernel @ sides[j]
+            kernel *= kernel
+            of_sides = sides[i].T @ (kernel @ sides[j])
+            squares += of_sides if i == j else of_sides + of_sides.T
+    own = (PairSums(sums[k, i], sums[k, i], squares[i, i]) for i, k in enumerate((slice(n), slice(n, None))))
+    return *own, PairSums(sums[:n, 1], sums[n:, 0], squares[0, 1])
 
 
 def unbiased(xx, yy, xy):
@@ -49,37 +66,14 @@ def polynomial(products, num_features):
     return cubes
 
 
-def _own(x, centre):
-    rows, squares = np.zeros(len(x)), 0.0
-    for i, x_tile in _tiles(x):
-        for j, y_tile in _tiles(x[: i.stop]):  # left of the diagonal: each serves twice
-            kernel = _kernel(x_tile, y_tile, centre)
-            if i == j:
-                np.fill_diagonal(kernel, 0)
-            else:
-                rows[j] += kernel.sum(axis=0, dtype=np.float64)
-            rows[i] += kernel.sum(axis=1, dtype=np.float64)
-            squares += np.vdot(kernel, kernel) * (1.0 if i == j else 2.0)
-    return PairSums(rows, rows, squares)
+def _blocks(x, y):
+    """Slices of the rows of both samples, one after the other, and the rows; small samples are one block."""
+    if len(x) + len(y) <= TILE_ROWS:
+        return [(slice(0, len(x) + len(y)), np.concatenate([x, y]))]
+    return [*_tiles(x, 0), *_tiles(y, len(x))]
 
 
-def _cross(x, y, centre):
-    rows, columns, squares = np.zeros(len(x)), np.zeros(len(y)), 0.0
-    for i, x_tile in _tiles(x):
-        for j, y_tile in _tiles(y):
-            kernel = _kernel(x_tile, y_tile, centre)
-            rows[i] += kernel.sum(axis=1, dtype=np.float64)
-            columns[j] += kernel.sum(axis=0, dtype=np.float64)
-            squares += float(np.vdot(kernel, kernel))
-    return PairSums(rows, columns, squares)
-
-
-def _kernel(x, y, centre):
-    kernel = polynomial(x @ y.T, x.shape[1])
-    kernel -= centre
-    return kernel
-
-
-def _tiles(x):
+def _tiles(x, first):
     for start in range(0, len(x), TILE_ROWS):
-        yield slice(start, min(start + TILE_ROWS, len(x))), x[start : start + TILE_ROWS]
+        rows = x[start : start + TILE_ROWS]
+        yield slice(first + start, first + start + len(rows)), rows
