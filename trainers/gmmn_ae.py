@@ -1,10 +1,13 @@
 """GMMN+AE recipe: the auto-encoder layer by layer, then the generator of its codes."""
 
+import sys
+
 import keras
 
 from tfmmd import kernels, models, networks, optimizers, priors
 from trainers import gmmn
 from trainers.autoencoders import pictures
+from trainers.progress import Progress
 from trainers.recipe import Recipe
 
 
@@ -41,14 +44,19 @@ def prepare(model, settings, data):
             momentum = keras.optimizers.schedules.PiecewiseConstantDecay([50, 200], [0.0, 0.5, 0.9])
         return optimizers.MomentumSGD(settings.autoencoder_rate, momentum, global_clipnorm=10.0)
 
+    layers = len(settings.autoencoder_hidden) + 1
+    updates = settings.layerwise * layers * settings.autoencoder_updates + settings.fine_tuning_updates
+    rows = settings.autoencoder_batch_size
+    print("The auto-encoder first.", file=sys.stderr, flush=True)
     model.pretrain(
         data.train,
         num_updates=settings.autoencoder_updates,
         fine_tuning_updates=settings.fine_tuning_updates,
-        batch_size=settings.autoencoder_batch_size,
+        batch_size=rows,
         dropout=settings.dropout,
         layerwise=settings.layerwise,
         make_optimizer=optimizer,
+        callbacks=[Progress(updates, rows_per_step=rows, unit=data.unit_name)],
     )
 
 

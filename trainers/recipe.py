@@ -20,6 +20,8 @@ COMMON = {
     "features": None,  # .keras file of the extractor; None is that of `trainers run lenet` on the dataset
 }
 
+PYTHON_WORDS = {"True": True, "False": False, "None": None}
+
 
 class Settings(Mapping):
     """Resolved settings of a run: a read-only mapping with attribute access, JSON values only."""
@@ -124,8 +126,9 @@ class Recipe:
             self.special.get((key, preset), {}),
         ]
         values = {name: value for layer in layers for name, value in layer.items()}
-        for name in overrides or {}:
+        for name, value in (overrides or {}).items():
             checks.one_of("setting", name, sorted(values))
+            _check_value(name, value, values[name])
         return Settings({**values, **(overrides or {})})
 
     def _check_kind(self, dataset, kind):
@@ -137,8 +140,22 @@ class Recipe:
             )
 
 
+def _check_value(name, value, default):
+    """A text cannot stand for a number, and a switch is on or off."""
+    switch = isinstance(default, bool)
+    wrong_text = isinstance(value, str) and isinstance(default, int | float)
+    if wrong_text or switch and not isinstance(value, bool):
+        expected = "true or false" if switch else f"as {json.dumps(default)} is"
+        checks.fail(
+            f"`{name}` must be {expected}.", f"{name}={value!r}", f"Write --set {name}=VALUE in JSON."
+        )
+
+
 def parse_overrides(pairs):
-    """`["lr=0.1", "name=x"]` -> `{"lr": 0.1, "name": "x"}`: values are JSON, lists of words, or plain text."""
+    """`["lr=0.1", "name=x"]` -> `{"lr": 0.1, "name": "x"}`.
+
+    Values are JSON, Python's True, False and None, lists of words, or plain text.
+    """
     overrides = {}
     for text in pairs:
         name, equals, value = text.partition("=")
@@ -147,7 +164,7 @@ def parse_overrides(pairs):
                 "`--set` takes key=value.", f"--set {text}", "Write for example --set batch_size=500."
             )
         try:
-            overrides[name] = json.loads(value)
+            overrides[name] = PYTHON_WORDS[value] if value in PYTHON_WORDS else json.loads(value)
         except json.JSONDecodeError:
             words = re.fullmatch(r"\[([\w-]+(?:\s*,\s*[\w-]+)*)\]", value)
             overrides[name] = re.split(r"\s*,\s*", words[1]) if words else value

@@ -53,6 +53,17 @@ def test_overrides_are_json_or_text():
     }
 
 
+def test_words_of_python_are_understood():
+    overrides = parse_overrides(["a=True", "b=False", "c=None"])
+    assert overrides == {"a": True, "b": False, "c": None}
+
+
+@pytest.mark.parametrize("name, value", [("shard_rows", "no"), ("shard_rows", 1), ("batch_size", "many")])
+def test_values_of_another_kind_are_refused(name, value):
+    with pytest.raises(ValueError, match=f"`{name}` must be"):
+        systems.recipe("gmmn").resolve("digits", "quick", {name: value})
+
+
 def test_an_override_without_a_value_is_refused():
     with pytest.raises(ValueError, match="key=value"):
         parse_overrides(["steps"])

@@ -34,7 +34,7 @@ def pair_sums(x, y):
     centre = polynomial(np.dot(x.mean(axis=0), y.mean(axis=0))[None], x.shape[1])
     sides = np.repeat(np.eye(2, dtype=x.dtype), [n, total - n], axis=0)  # of which sample a row is
     sums, squares = np.zeros([total, 2]), np.zeros([2, 2])
-    blocks = _blocks(x, y)
+    blocks = [*_tiles(x, 0), *_tiles(y, n)]
     for count, (i, rows) in enumerate(blocks, start=1):
         for j, columns in blocks[:count]:
             kernel = polynomial(rows @ columns.T, x.shape[1])
@@ -66,14 +66,8 @@ def polynomial(products, num_features):
     return cubes
 
 
-def _blocks(x, y):
-    """Slices of the rows of both samples, one after the other, and the rows; small samples are one block."""
-    if len(x) + len(y) <= TILE_ROWS:
-        return [(slice(0, len(x) + len(y)), np.concatenate([x, y]))]
-    return [*_tiles(x, 0), *_tiles(y, len(x))]
-
-
 def _tiles(x, first):
+    """Places of blocks of rows among those of both samples, and the rows."""
     for start in range(0, len(x), TILE_ROWS):
         rows = x[start : start + TILE_ROWS]
         yield slice(first + start, first + start + len(rows)), rows
