@@ -27,7 +27,7 @@ RECIPE = Recipe(
     settings={**adversarial.SETTINGS, "penalty_weight": 10.0},
     datasets=adversarial.DATASETS,
     presets={"paper": adversarial.PAPER, "quick": adversarial.QUICK},
-    special={("digits", "quick"): adversarial.DIGITS_QUICK},
+    special={("digits", "quick"): {**adversarial.DIGITS_QUICK, "learning_rate": 1e-3}},
     measures=adversarial.MEASURES,
     tunable=adversarial.TUNABLE,
 )
