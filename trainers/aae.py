@@ -1,6 +1,9 @@
 """AAE recipe."""
 
-from tfmmd import models, networks
+import math
+
+from tfmmd import checks, models, networks
+from tfmmd.models.posteriors import ConstantVariancePosterior
 from trainers.autoencoders import MEASURES, encoder_and_decoder, make_optimizer, make_prior, pictures
 from trainers.recipe import Recipe
 
@@ -12,7 +15,22 @@ def build(settings, data):
         hidden=settings.critic_hidden,
         initializer=networks.small_normal if settings.small_initial_weights else None,
     )
-    return models.AAE(encoder, decoder, critic, make_prior(settings), cost=settings.cost, seed=data.seed)
+    options = {"cost": settings.cost, "seed": data.seed}
+    if settings.code_noise:
+        options["posterior"] = ConstantVariancePosterior(settings.code_noise)
+        encoder = networks.standardized(encoder, scale_beside(settings.code_noise, settings.prior_scale))
+    return models.AAE(encoder, decoder, critic, make_prior(settings), **options)
+
+
+def scale_beside(noise, prior_scale):
+    """The standard deviation of codes that has the prior's once noise is added."""
+    if noise >= prior_scale:
+        checks.fail(
+            "`code_noise` must be below `prior_scale`.",
+            f"code_noise={noise}, prior_scale={prior_scale}",
+            "Use a quarter of it.",
+        )
+    return math.sqrt(prior_scale**2 - noise**2)
 
 
 def compile_model(model, settings):
@@ -46,6 +64,7 @@ RECIPE = Recipe(
         "prior": "normal",
         "prior_scale": 5.0,
         "cost": "squared",
+        "code_noise": 0.0,  # ours: with noise on the codes, their variance and its own add up to the prior's
         "critic_steps": 1,
         "batch_size": 100,
         "optimizer": "sgd",

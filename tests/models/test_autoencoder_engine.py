@@ -128,7 +128,14 @@ def test_a_noisy_encoder_sees_noise_in_training_alone():
     assert np.max(np.abs(model.infer(x, 0, training=True)[0] - clean)) > 1e-3
 
 
-@pytest.mark.parametrize("posterior", ["noisy", "gaussian"])
+def test_constant_variance_moves_the_mean_by_the_scale():
+    posterior = posteriors.ConstantVariancePosterior(0.5)
+    outputs = tf.constant([[1.0, 2.0]] * 4)
+    np.testing.assert_allclose(posterior.draw(outputs, noise), [[1.5, 2.5]] * 4, rtol=1e-6)
+    np.testing.assert_allclose(posterior.distribution(outputs).stddev(), [[0.5, 0.5]] * 4, rtol=1e-6)
+
+
+@pytest.mark.parametrize("posterior", ["noisy", "constant_variance", "gaussian"])
 def test_training_noise_is_a_function_of_seed_and_step(posterior):
     model, x = autoencoder(posterior=posterior), tf.constant(digits(4))
     codes = [model.infer(x, step, training=True)[0].numpy() for step in (3, 3, 4)]

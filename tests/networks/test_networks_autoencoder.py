@@ -66,3 +66,10 @@ def test_an_image_of_another_size_is_refused(shape):
 def test_too_many_doublings_for_the_image_are_refused():
     with pytest.raises(ValueError, match="multiple of 8"):
         networks.wae_decoder(4, (28, 28, 1), filters=(8, 4, 4, 4))
+
+
+def test_standardized_codes_have_mean_zero_and_the_scale_over_a_batch():
+    encoder = networks.standardized(networks.mlp((6,), (8,), 3), scale=0.7)
+    codes = encoder(np.random.RandomState(0).uniform(size=(50, 6)).astype(np.float32), training=True)
+    np.testing.assert_allclose(np.mean(codes, axis=0), 0, atol=1e-6)
+    np.testing.assert_allclose(np.std(codes, axis=0), 0.7, rtol=1e-3)

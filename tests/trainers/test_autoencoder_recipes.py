@@ -19,6 +19,7 @@ class Data:
     """Stands for `RunData`: digits cut or padded to a shape."""
 
     shape: tuple = (8, 8, 1)
+    unit_name: str = "images"
     seed: int = 0
 
     @property
@@ -90,6 +91,17 @@ def test_the_steps_of_aae_have_the_rates_and_momenta_of_the_paper():
     players = (model.generator_optimizer, model.critic_optimizer, model.encoder_optimizer)
     assert [p.momentum for p in players] == [0.9, 0.1, 0.1]
     np.testing.assert_allclose([rates(p, [0])[0] for p in players], [0.01, 0.1, 0.1])
+
+
+def test_codes_of_aae_and_their_noise_have_the_variance_of_the_prior():
+    (model, _), x = built("aae", code_noise=0.6, prior_scale=2.0), Data().train
+    codes = model.encoder(x, training=True).numpy()
+    np.testing.assert_allclose(codes.var(axis=0) + model.posterior.scale**2, 4.0, rtol=1e-3)
+
+
+def test_noise_on_codes_as_wide_as_the_prior_is_refused():
+    with pytest.raises(ValueError, match="`code_noise` must be below"):
+        built("aae", code_noise=1.0, prior_scale=1.0)
 
 
 def test_the_kernel_of_gmmn_ae_has_roots_of_the_papers_variances():

@@ -1,4 +1,4 @@
-"""How an encoder network's output becomes a code: deterministic, noisy or Gaussian."""
+"""How an encoder network's output becomes a code: deterministic, noisy or Gaussian, of fixed or learned variance."""
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -69,6 +69,34 @@ class NoisyPosterior(Posterior):
 
 
 @register
+class ConstantVariancePosterior(Posterior):
+    """N(encoder(x), scale**2 I): noise of one width on every code.
+
+    z = encoder(x) + scale * noise
+
+    It keeps codes of different examples apart only where the decoder gains by it, so samples between them are
+    smooth. The encoder must not escape by growing its codes: hold their size, as `networks.standardized` does.
+
+    Args:
+        scale: Standard deviation of the noise.
+    """
+
+    def __init__(self, scale=0.25):
+        self.scale = checks.positive_number("scale", scale)
+
+    def draw(self, outputs, noise):
+        mean = self.mean(outputs)
+        return mean + self.scale * noise(mean.shape[1:], "posterior")
+
+    def distribution(self, outputs):
+        mean = self.mean(outputs)
+        return tfd.MultivariateNormalDiag(mean, tf.fill(tf.shape(mean), self.scale))
+
+    def get_config(self):
+        return {"scale": self.scale}
+
+
+@register
 class GaussianPosterior(Posterior):
     """N(mean, exp(log_variance)), diagonal; the encoder gives both, `[b, 2 * k]`: means first.
 
@@ -108,7 +136,12 @@ class GaussianPosterior(Posterior):
         return {"low": self.low, "high": self.high}
 
 
-POSTERIORS = {"deterministic": DeterministicPosterior, "noisy": NoisyPosterior, "gaussian": GaussianPosterior}
+POSTERIORS = {
+    "deterministic": DeterministicPosterior,
+    "noisy": NoisyPosterior,
+    "constant_variance": ConstantVariancePosterior,
+    "gaussian": GaussianPosterior,
+}
 
 
 def resolve(posterior):

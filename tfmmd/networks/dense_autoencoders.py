@@ -187,6 +187,25 @@ def wae_decoder_small(
     return keras.Model(inputs, last(x), name="decoder")
 
 
+def standardized(encoder, scale=1.0):
+    """An encoder whose codes have mean 0 and one standard deviation, entry by entry over the data.
+
+    Batch normalisation without trained weights; outside training it uses its running moments.
+
+    Args:
+        encoder: Built `keras.Model`, `[b, ...]` -> `[b, k]`.
+        scale: Standard deviation of the codes.
+
+    Returns:
+        `keras.Model` of the same shapes.
+    """
+    norm = keras.layers.BatchNormalization(
+        center=False, scale=False, epsilon=1e-6, synchronized=True, dtype="float32"
+    )
+    codes = keras.layers.Rescaling(scale, dtype="float32")(norm(encoder.output))
+    return keras.Model(encoder.input, codes, name=encoder.name)
+
+
 def batch_norm():
     """Batch normalisation as in the code of WAE, over the batch of all replicas."""
     return keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, synchronized=True)
