@@ -47,7 +47,7 @@ def frechet_inception_distance(real, fake, *, num_bootstrap=0, seed=0) -> FIDEst
     checks.same_features(real, fake, ("real", "fake"))
     for name, x in (("real", real), ("fake", fake)):
         checks.min_rows(name, x, 2, "A covariance", "Use more samples.")
-    real, fake = real.numpy(), fake.numpy()
+    real, fake = np.asarray(real), np.asarray(fake)  # no copies
     _warn_few_rows(min(len(real), len(fake)), real.shape[1])
     num_bootstrap = int(checks.non_negative("num_bootstrap", num_bootstrap))
     seed = checks.int64("seed", seed)

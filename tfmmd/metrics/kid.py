@@ -59,7 +59,8 @@ def kernel_inception_distance(
         if estimator == "subsets":
             _check_enough(name, x, subset_size)
         checks.min_rows(name, x, 2, "The unbiased estimate", "Use a larger sample.")
-    return _ESTIMATORS[estimator](real.numpy(), fake.numpy(), num_subsets, subset_size, seed)
+    real, fake = np.asarray(real), np.asarray(fake)  # no copies
+    return _ESTIMATORS[estimator](real, fake, num_subsets, subset_size, seed)
 
 
 @register
