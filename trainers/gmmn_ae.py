@@ -1,10 +1,12 @@
 """GMMN+AE recipe: the auto-encoder layer by layer, then the generator of its codes."""
 
+import functools
 import sys
 
 import keras
 
 from tfmmd import kernels, models, networks, optimizers, priors
+from tfmmd.models.posteriors import ConstantVariancePosterior
 from trainers import gmmn
 from trainers.autoencoders import pictures
 from trainers.progress import Progress
@@ -12,15 +14,14 @@ from trainers.recipe import Recipe
 
 
 def build(settings, data):
-    hidden, size = tuple(settings.autoencoder_hidden), settings.code_size
-    autoencoder = models.Autoencoder(
-        networks.gmmn_encoder(data.sample_shape, size, hidden=hidden),
-        networks.gmmn_decoder(size, data.sample_shape, hidden=hidden[::-1]),
-        seed=data.seed,
-    )
+    noisy, size = bool(settings.code_noise), settings.code_size
+    if noisy:
+        generator = networks.mlp(settings.latent_size, settings.hidden, size, name="generator")
+    else:
+        generator = networks.gmmn_generator(settings.latent_size, size, hidden=settings.hidden)
     return models.GMMNAutoencoder(
-        autoencoder,
-        networks.gmmn_generator(settings.latent_size, size, hidden=settings.hidden),
+        (noisy_autoencoder if noisy else stacked_autoencoder)(settings, data),
+        generator,
         priors.Uniform(settings.latent_size),
         kernels.Gaussian([v**0.5 for v in settings.variances]),
         space=settings.space,
@@ -29,25 +30,40 @@ def build(settings, data):
     )
 
 
+def stacked_autoencoder(settings, data):
+    """The paper's: sigmoid layers, codes in (0, 1)."""
+    hidden, size = tuple(settings.autoencoder_hidden), settings.code_size
+    return models.Autoencoder(
+        networks.gmmn_encoder(data.sample_shape, size, hidden=hidden),
+        networks.gmmn_decoder(size, data.sample_shape, hidden=hidden[::-1]),
+        seed=data.seed,
+    )
+
+
+def noisy_autoencoder(settings, data):
+    """ReLU layers and linear codes of one size, with noise on the codes in place of dropout."""
+    hidden, size = tuple(settings.autoencoder_hidden), settings.code_size
+    return models.Autoencoder(
+        networks.standardized(networks.mlp(data.sample_shape, hidden, size, name="encoder")),
+        networks.mlp(size, hidden[::-1], data.sample_shape, output_activation="sigmoid", name="decoder"),
+        cost="squared",
+        posterior=ConstantVariancePosterior(settings.code_noise),
+        seed=data.seed,
+    )
+
+
 def prepare(model, settings, data):
     """Trains the auto-encoder, which stays as it is from then on."""
-
-    def optimizer(phase, num_updates):
-        if settings.autoencoder_optimizer != "paper":
-            rate = settings.autoencoder_rate
-            schedule = keras.optimizers.schedules.CosineDecay(rate, num_updates, alpha=0.01)
-            return keras.optimizers.get(
-                {"class_name": settings.autoencoder_optimizer, "config": {"learning_rate": schedule}}
-            )
-        momentum = 0.5
-        if phase == "fine-tuning":
-            momentum = keras.optimizers.schedules.PiecewiseConstantDecay([50, 200], [0.0, 0.5, 0.9])
-        return optimizers.MomentumSGD(settings.autoencoder_rate, momentum, global_clipnorm=10.0)
-
+    print("The auto-encoder first.", file=sys.stderr, flush=True)
     layers = len(settings.autoencoder_hidden) + 1
     updates = settings.layerwise * layers * settings.autoencoder_updates + settings.fine_tuning_updates
     rows = settings.autoencoder_batch_size
-    print("The auto-encoder first.", file=sys.stderr, flush=True)
+    progress = Progress(updates, rows_per_step=rows, unit=data.unit_name)
+    if settings.code_noise:
+        model.pretrain_whole(
+            data.train, optimizer_of(settings, "fine-tuning", updates), updates, rows, [progress]
+        )
+        return
     model.pretrain(
         data.train,
         num_updates=settings.autoencoder_updates,
@@ -55,9 +71,22 @@ def prepare(model, settings, data):
         batch_size=rows,
         dropout=settings.dropout,
         layerwise=settings.layerwise,
-        make_optimizer=optimizer,
-        callbacks=[Progress(updates, rows_per_step=rows, unit=data.unit_name)],
+        make_optimizer=functools.partial(optimizer_of, settings),
+        callbacks=[progress],
     )
+
+
+def optimizer_of(settings, phase, num_updates):
+    """The optimizer of a phase of the auto-encoder's training."""
+    if settings.autoencoder_optimizer != "paper":
+        schedule = keras.optimizers.schedules.CosineDecay(settings.autoencoder_rate, num_updates, alpha=0.01)
+        return keras.optimizers.get(
+            {"class_name": settings.autoencoder_optimizer, "config": {"learning_rate": schedule}}
+        )
+    momentum = 0.5
+    if phase == "fine-tuning":
+        momentum = keras.optimizers.schedules.PiecewiseConstantDecay([50, 200], [0.0, 0.5, 0.9])
+    return optimizers.MomentumSGD(settings.autoencoder_rate, momentum, global_clipnorm=10.0)
 
 
 FAST = {  # ours
@@ -85,6 +114,7 @@ RECIPE = Recipe(
     settings={  # yujiali/gmmn train.py for MNIST unless marked "ours"
         "autoencoder_hidden": (1024,),
         "code_size": 32,
+        "code_noise": 0.0,  # ours: noise on codes of unit size, in place of dropout, pretraining and sigmoids
         "dropout": (0.2, 0.5),  # ours: inverted, so that inference needs no rescaling
         "layerwise": True,
         "autoencoder_updates": 3_000,

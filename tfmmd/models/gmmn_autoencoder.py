@@ -1,5 +1,7 @@
 """GMMN+AE: a moment matching generator of the codes of a trained auto-encoder."""
 
+import contextlib
+
 import numpy as np
 import tensorflow as tf
 
@@ -133,10 +135,37 @@ class GMMNAutoencoder(GenerativeModel):
         Returns:
             Dictionary of phases, each a list of losses.
         """
+        with self._thawed(x):
+            return pretraining.pretrain(self.autoencoder, x, seed=self.seed, **settings)
+
+    def pretrain_whole(self, x, optimizer="adam", num_updates=3000, batch_size=100, callbacks=None):
+        """Trains the auto-encoder as its own `fit` does, for networks of any kind; it is frozen again at the end.
+
+        Args:
+            x: Data `[n, ...]`.
+            optimizer: Keras optimizer, or its name.
+            num_updates: Number of updates.
+            batch_size: Rows per update; the rows come in shuffled passes over `x`.
+            callbacks: Keras callbacks.
+
+        Returns:
+            The loss, a mean over the updates.
+        """
+        updates = checks.positive_int("num_updates", num_updates)
+        batches = pretraining.shuffled_batches(x, batch_size, updates, self.seed)
+        with self._thawed(x):
+            with self.distribute_strategy.scope():
+                self.autoencoder.compile(optimizer=optimizer)
+            history = self.autoencoder.fit(batches, steps_per_epoch=updates, callbacks=callbacks, verbose=0)
+        return history.history["loss"][-1]
+
+    @contextlib.contextmanager
+    def _thawed(self, x):
+        """Checks the data and lets the auto-encoder train for a while."""
         self.autoencoder.check_data(x)
         self.autoencoder.trainable = True
         try:
-            return pretraining.pretrain(self.autoencoder, x, seed=self.seed, **settings)
+            yield
         finally:
             self.autoencoder.trainable = False
 
