@@ -104,11 +104,26 @@ def test_pretraining_gives_better_reconstructions():
     assert np.mean((model.reconstruct(x) - x) ** 2) < 0.7 * before
 
 
-def test_pretraining_is_a_function_of_the_seed():
+def test_training_as_a_whole_gives_better_reconstructions_and_freezes_again():
+    model, x = make(), digits(256)
+    before = np.mean((model.reconstruct(x) - x) ** 2)
+    model.pretrain_whole(x, num_updates=200, batch_size=32)
+    assert np.mean((model.reconstruct(x) - x) ** 2) < 0.9 * before
+    assert not model.autoencoder.trainable
+
+
+WAYS = {
+    "by phases": lambda model: model.pretrain(digits(64), num_updates=3, batch_size=16, layerwise=False),
+    "as a whole": lambda model: model.pretrain_whole(digits(64), num_updates=3, batch_size=16),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_pretraining_is_a_function_of_the_seed(way):
     results = []
     for _ in range(2):
         model = make(seed=5)
-        model.pretrain(digits(64), num_updates=3, batch_size=16, layerwise=False)
+        WAYS[way](model)
         results.append(weights(model.autoencoder.encoder))
     for a, b in zip(*results):
         np.testing.assert_allclose(a, b, atol=1e-6)

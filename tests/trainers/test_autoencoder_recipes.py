@@ -111,9 +111,10 @@ def test_the_kernel_of_gmmn_ae_has_roots_of_the_papers_variances():
 
 
 @pytest.mark.parametrize("preset", ["quick", "paper"])
-def test_the_preparation_of_gmmn_ae_trains_its_autoencoder(preset):
+@pytest.mark.parametrize("noise", [0.0, 0.2])
+def test_the_preparation_of_gmmn_ae_trains_its_autoencoder(preset, noise):
     updates = {"autoencoder_updates": 2, "fine_tuning_updates": 2}
-    model, settings = built("gmmn-ae", preset=preset, autoencoder_hidden=[16], **updates)
+    model, settings = built("gmmn-ae", preset=preset, autoencoder_hidden=[16], code_noise=noise, **updates)
     before = model.autoencoder.encoder.get_weights()
     systems.recipe("gmmn-ae").prepare(model, settings, Data())
     assert not any(np.array_equal(a, b) for a, b in zip(before, model.autoencoder.encoder.get_weights()))

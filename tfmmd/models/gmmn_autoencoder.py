@@ -133,7 +133,7 @@ class GMMNAutoencoder(GenerativeModel):
             **settings: As in `tfmmd.models.pretraining.pretrain`: numbers of updates, batch size, optimizers.
 
         Returns:
-            Dictionary of phases, each a list of losses.
+            Dictionary from a phase's name to its mean loss.
         """
         with self._thawed(x):
             return pretraining.pretrain(self.autoencoder, x, seed=self.seed, **settings)
