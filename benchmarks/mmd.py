@@ -3,7 +3,7 @@
 The gradient is that of the generated batch. The TensorFlow peer is the sum of three kernel blocks, written out
 the way released MMD GAN code does and traced by `tf.function`; the PyTorch peer says the same in PyTorch. Peak
 memory is measured in a process of its own for every size, above what the process held after a call of 1000 rows,
-which loads the compiler: that takes some 100 MB once, half of it pages of its code.
+which loads the compiler: that takes another 110 to 130 MB, once.
 """
 
 import argparse

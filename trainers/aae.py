@@ -18,19 +18,20 @@ def build(settings, data):
     options = {"cost": settings.cost, "seed": data.seed}
     if settings.code_noise:
         options["posterior"] = ConstantVariancePosterior(settings.code_noise)
-        encoder = networks.standardized(encoder, scale_beside(settings.code_noise, settings.prior_scale))
+        encoder = networks.standardized(encoder, code_scale(settings))
     return models.AAE(encoder, decoder, critic, make_prior(settings), **options)
 
 
-def scale_beside(noise, prior_scale):
-    """The standard deviation of codes that has the prior's once noise is added."""
-    if noise >= prior_scale:
+def code_scale(settings):
+    """The standard deviation of codes that has the normal prior's once noise is added."""
+    noise, scale = settings.code_noise, settings.prior_scale
+    if settings.prior != "normal" or noise >= scale:
         checks.fail(
-            "`code_noise` must be below `prior_scale`.",
-            f"code_noise={noise}, prior_scale={prior_scale}",
-            "Use a quarter of it.",
+            "`code_noise` needs a normal prior wider than the noise.",
+            f"code_noise={noise}, prior={settings.prior!r}, prior_scale={scale}",
+            "Use a quarter of `prior_scale`, or code_noise=0 with another prior.",
         )
-    return math.sqrt(prior_scale**2 - noise**2)
+    return math.sqrt(scale**2 - noise**2)
 
 
 def compile_model(model, settings):

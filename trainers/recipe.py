@@ -145,7 +145,7 @@ def _check_value(name, value, default):
     switch = isinstance(default, bool)
     wrong_text = isinstance(value, str) and isinstance(default, int | float)
     if wrong_text or switch and not isinstance(value, bool):
-        expected = "true or false" if switch else f"as {json.dumps(default)} is"
+        expected = "true or false" if switch else f"a number, such as its {json.dumps(default)} here"
         checks.fail(
             f"`{name}` must be {expected}.", f"{name}={value!r}", f"Write --set {name}=VALUE in JSON."
         )

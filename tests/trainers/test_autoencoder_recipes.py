@@ -99,9 +99,10 @@ def test_codes_of_aae_and_their_noise_have_the_variance_of_the_prior():
     np.testing.assert_allclose(codes.var(axis=0) + model.posterior.scale**2, 4.0, rtol=1e-3)
 
 
-def test_noise_on_codes_as_wide_as_the_prior_is_refused():
-    with pytest.raises(ValueError, match="`code_noise` must be below"):
-        built("aae", code_noise=1.0, prior_scale=1.0)
+@pytest.mark.parametrize("settings", [{"code_noise": 1.0}, {"code_noise": 0.2, "prior": "uniform"}])
+def test_noise_on_codes_that_does_not_fit_the_prior_is_refused(settings):
+    with pytest.raises(ValueError, match="`code_noise` needs a normal prior"):
+        built("aae", prior_scale=1.0, **settings)
 
 
 def test_the_kernel_of_gmmn_ae_has_roots_of_the_papers_variances():

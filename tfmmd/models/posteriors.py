@@ -74,11 +74,12 @@ class ConstantVariancePosterior(Posterior):
 
     z = encoder(x) + scale * noise
 
-    It keeps codes of different examples apart only where the decoder gains by it, so samples between them are
-    smooth. The encoder must not escape by growing its codes: hold their size, as `networks.standardized` does.
+    The encoder can make the noise small by growing its codes: hold their size, as `networks.standardized` does.
 
     Args:
         scale: Standard deviation of the noise.
+
+    Reference: [ghosh2020]
     """
 
     def __init__(self, scale=0.25):
