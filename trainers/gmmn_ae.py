@@ -55,24 +55,25 @@ def noisy_autoencoder(settings, data):
 def prepare(model, settings, data):
     """Trains the auto-encoder, which stays as it is from then on."""
     print("The auto-encoder first.", file=sys.stderr, flush=True)
-    layers = len(settings.autoencoder_hidden) + 1
-    updates = settings.layerwise * layers * settings.autoencoder_updates + settings.fine_tuning_updates
+    by_layers = settings.layerwise and not settings.code_noise
+    phases = len(settings.autoencoder_hidden) + 1 if by_layers else 0
+    updates = phases * settings.autoencoder_updates + settings.fine_tuning_updates
     rows = settings.autoencoder_batch_size
-    progress = Progress(updates, rows_per_step=rows, unit=data.unit_name)
+    shared = {
+        "batch_size": rows,
+        "make_optimizer": functools.partial(optimizer_of, settings),
+        "callbacks": [Progress(updates, rows_per_step=rows, unit=data.unit_name)],
+    }
     if settings.code_noise:
-        model.pretrain_whole(
-            data.train, optimizer_of(settings, "fine-tuning", updates), updates, rows, [progress]
-        )
+        model.pretrain_whole(data.train, num_updates=settings.fine_tuning_updates, **shared)
         return
     model.pretrain(
         data.train,
         num_updates=settings.autoencoder_updates,
         fine_tuning_updates=settings.fine_tuning_updates,
-        batch_size=rows,
         dropout=settings.dropout,
         layerwise=settings.layerwise,
-        make_optimizer=functools.partial(optimizer_of, settings),
-        callbacks=[progress],
+        **shared,
     )
 
 
@@ -84,7 +85,7 @@ def optimizer_of(settings, phase, num_updates):
             {"class_name": settings.autoencoder_optimizer, "config": {"learning_rate": schedule}}
         )
     momentum = 0.5
-    if phase == "fine-tuning":
+    if phase in ("fine-tuning", "whole"):
         momentum = keras.optimizers.schedules.PiecewiseConstantDecay([50, 200], [0.0, 0.5, 0.9])
     return optimizers.MomentumSGD(settings.autoencoder_rate, momentum, global_clipnorm=10.0)
 

@@ -21,10 +21,12 @@ def make(name, devices=None):
         devices: As in `use_devices`; None takes what is there.
 
     Raises:
-        ValueError: If the name is unknown, the devices are not there, or `TF_CONFIG` is missing or malformed.
+        ValueError: If the name is unknown, the devices are not there, no strategy would use them all, or `TF_CONFIG` is
+            missing or malformed.
     """
     checks.one_of("strategy", name, NAMES)
     if devices is not None:
+        _check_used(devices, name)
         use_devices(devices)
     if name == "none":
         return None
@@ -50,10 +52,7 @@ def use_devices(devices):
     Raises:
         ValueError: If the text says something else, or so many GPUs are not there.
     """
-    match = re.fullmatch(r"(cpu|gpu)(?::([1-9]\d*))?", str(devices))
-    if not match:
-        checks.fail("`devices` must be like gpu, gpu:2, cpu or cpu:4.", f"devices={devices!r}", "Use cpu:2.")
-    kind, count = match[1], int(match[2] or 0)
+    kind, count = _parsed(devices)
     if kind == "cpu":
         tf.config.set_visible_devices([], "GPU")
         return split_cpu(count or 1)
@@ -65,6 +64,24 @@ def use_devices(devices):
             "Install tensorflow[and-cuda] and check nvidia-smi, or use cpu or cpu:2.",
         )
     return tf.config.set_visible_devices(have[: count or None], "GPU")
+
+
+def _parsed(devices):
+    """Kind and number of the devices; 0 where no number is given."""
+    match = re.fullmatch(r"(cpu|gpu)(?::([1-9]\d*))?", str(devices))
+    if not match:
+        checks.fail("`devices` must be like gpu, gpu:2, cpu or cpu:4.", f"devices={devices!r}", "Use cpu:2.")
+    return match[1], int(match[2] or 0)
+
+
+def _check_used(devices, strategy):
+    count = _parsed(devices)[1]
+    if strategy == "none" and count > 1:
+        checks.fail(
+            f"{count} devices need a strategy.",
+            f"devices={devices!r}, strategy='none'",
+            "Add --strategy mirrored, or ask for one device.",
+        )
 
 
 def check_batch(batch_size, num_replicas):

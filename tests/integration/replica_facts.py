@@ -1,14 +1,17 @@
 """What the global MMD is on the replicas of a strategy; used by `strategy_run`."""
 
 import collections
+import contextlib
 import itertools
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from tests import harness
 from tests.systems import SYSTEMS, digits
-from tfmmd import discrepancies, distribute, kernels
+from tfmmd import discrepancies, distribute, kernels, models, networks
+from tfmmd.models import posteriors
 from tfmmd.registry import register
 
 ROWS, OTHER_ROWS = 64, 64
@@ -52,6 +55,29 @@ class Counting(kernels.Gaussian):
 
 KERNELS = [*harness.KINDS_OF_KERNEL, Trainable((0.5, 2.0))]
 OF_EACH_PATH = [KERNELS[0], KERNELS[-1]]  # closed form and automatic differentiation
+
+
+PRETRAINING = {
+    "pretrain": {"layerwise": False, "fine_tuning_updates": 5, "dropout": 0.1},
+    "pretrain_whole": {"num_updates": 5},
+}
+
+
+def noisy(autoencoder):
+    """The auto-encoder with standardized codes and noise on them."""
+    encoder, posterior = networks.standardized(autoencoder.encoder), posteriors.ConstantVariancePosterior(0.2)
+    return models.Autoencoder(encoder, autoencoder.decoder, posterior=posterior)
+
+
+def pretraining_loss(strategy, way):
+    """The loss of an auto-encoder with noise, by the method of GMMN+AE of that name."""
+    keras.utils.set_random_seed(0)
+    with strategy.scope() if strategy.num_replicas_in_sync > 1 else contextlib.nullcontext():
+        model = SYSTEMS["gmmn-ae"].build()
+        if way == "pretrain_whole":
+            model.autoencoder = noisy(model.autoencoder)
+    losses = getattr(model, way)(digits(64), batch_size=16, **PRETRAINING[way])
+    return losses["fine-tuning"] if way == "pretrain" else losses
 
 
 def split(strategy, array, counts):
@@ -198,6 +224,7 @@ def facts(strategy):
     """All facts of a strategy."""
     replicas = strategy.num_replicas_in_sync
     found = {"equality": equality(strategy), "entries": entries(strategy), "bias": bias(strategy)}
+    found["pretraining"] = {way: pretraining_loss(strategy, way) for way in PRETRAINING}
     if replicas > 1:
         counts = UNEVEN[replicas]
         found["uneven"] = equality(strategy, [counts, counts[::-1]])

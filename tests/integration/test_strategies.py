@@ -56,6 +56,14 @@ def test_callbacks_are_called_once_a_step_whatever_the_number_of_replicas(traine
 
 
 @pytest.mark.distributed
+@pytest.mark.parametrize("num_devices", MANY)
+def test_pretraining_on_many_devices_loses_what_it_loses_on_one(num_devices, trained):
+    one, many = (trained(n, QUICK)[1]["pretraining"] for n in (1, num_devices))
+    assert set(one) == {"pretrain", "pretrain_whole"} and min(one.values()) > 1.0
+    assert many == pytest.approx(one, rel=1e-5)
+
+
+@pytest.mark.distributed
 @pytest.mark.parametrize("kind", ["equality", "uneven"])
 @pytest.mark.parametrize("num_devices", MANY)
 def test_global_mmd_and_its_gradient_are_those_of_one_device(num_devices, kind, trained):

@@ -19,6 +19,11 @@ def test_devices_must_be_named(devices):
         strategies.make("none", devices)
 
 
+def test_several_devices_without_a_strategy_are_refused():
+    with pytest.raises(ValueError, match="4 devices need a strategy.*--strategy mirrored"):
+        strategies.make("none", "cpu:4")
+
+
 def test_an_unknown_strategy_is_refused():
     with pytest.raises(ValueError, match="multiworker"):
         strategies.make("multi")

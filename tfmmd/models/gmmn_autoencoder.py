@@ -138,14 +138,14 @@ class GMMNAutoencoder(GenerativeModel):
         with self._thawed(x):
             return pretraining.pretrain(self.autoencoder, x, seed=self.seed, **settings)
 
-    def pretrain_whole(self, x, optimizer="adam", num_updates=3000, batch_size=100, callbacks=None):
+    def pretrain_whole(self, x, *, num_updates=3000, batch_size=100, make_optimizer=None, callbacks=None):
         """Trains the auto-encoder as its own `fit` does, for networks of any kind; it is frozen again at the end.
 
         Args:
             x: Data `[n, ...]`.
-            optimizer: Keras optimizer, or its name.
             num_updates: Number of updates.
             batch_size: Rows per update; the rows come in shuffled passes over `x`.
+            make_optimizer: As in `pretrain`; the phase is "whole".
             callbacks: Keras callbacks.
 
         Returns:
@@ -155,6 +155,7 @@ class GMMNAutoencoder(GenerativeModel):
         batches = pretraining.shuffled_batches(x, batch_size, updates, self.seed)
         with self._thawed(x):
             with self.distribute_strategy.scope():
+                optimizer = (make_optimizer or pretraining.default_optimizer)("whole", updates)
                 self.autoencoder.compile(optimizer=optimizer)
             history = self.autoencoder.fit(batches, steps_per_epoch=updates, callbacks=callbacks, verbose=0)
         return history.history["loss"][-1]
