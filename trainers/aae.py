@@ -35,15 +35,15 @@ def code_scale(settings):
 
 
 def compile_model(model, settings):
-    def optimizer(name, momentum):
-        if settings.optimizer == "sgd":
-            return make_optimizer(settings, name, momentum=momentum)
-        return make_optimizer(settings, name, beta_1=settings.beta_1)
+    def optimizer(name, momentum, final=None):
+        momentum = {"momentum": momentum} if settings.optimizer == "sgd" else {"beta_1": settings.beta_1}
+        return make_optimizer(settings, name, final=final, **momentum)
 
+    game = settings.critic_momentum, settings.adversarial_final_rate
     model.compile(
         generator_optimizer=optimizer("learning_rate", settings.momentum),
-        critic_optimizer=optimizer("critic_rate", settings.critic_momentum),
-        encoder_optimizer=optimizer("encoder_rate", settings.critic_momentum),
+        critic_optimizer=optimizer("critic_rate", *game),
+        encoder_optimizer=optimizer("encoder_rate", *game),
         critic_steps=settings.critic_steps,
     )
 
@@ -79,6 +79,7 @@ RECIPE = Recipe(
         "rate_switches": (50 / 1100, 1000 / 1100),  # after 50 and 1000 epochs
         "rate_factors": (0.1, 0.1),
         "final_rate": 0.01,
+        "adversarial_final_rate": None,  # ours: of critic_rate and encoder_rate; None is final_rate
         "steps": 605_000,  # ours: 1100 epochs of MNIST; the paper gives no end
     },
     datasets={"toronto_face_dataset": {"latent_size": 15, "prior_scale": 10.0}},

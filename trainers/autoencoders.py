@@ -61,7 +61,7 @@ def make_prior(settings):
     return kind(settings.latent_size, **scale)
 
 
-def make_optimizer(settings, name="learning_rate", steps=None, **kwargs):
+def make_optimizer(settings, name="learning_rate", steps=None, final=None, **kwargs):
     """An optimizer as `schedules.make_optimizer` makes it, with two schedules of the papers beside its own.
 
     "stepwise": the rate is multiplied by `rate_factors[i]` from the share `rate_switches[i]` of the run on.
@@ -75,9 +75,10 @@ def make_optimizer(settings, name="learning_rate", steps=None, **kwargs):
         boundaries = [int(share * steps) for share in settings.rate_switches]
         rate = keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, values)
     elif settings.schedule == "exponential":
-        rate = keras.optimizers.schedules.ExponentialDecay(settings[name], steps, settings.final_rate)
+        final = settings.final_rate if final is None else final
+        rate = keras.optimizers.schedules.ExponentialDecay(settings[name], steps, final)
     else:
-        return schedules.make_optimizer(settings, name, steps, **kwargs)
+        return schedules.make_optimizer(settings, name, steps, final, **kwargs)
     return keras.optimizers.get(
         {"class_name": settings.get("optimizer", "adam"), "config": {"learning_rate": rate, **kwargs}}
     )

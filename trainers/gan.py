@@ -67,6 +67,7 @@ RECIPE = Recipe(
     reference="goodfellow2014",
     build=build,
     compile=compile_model,
+    callbacks=adversarial.kid_scheduler,
     rows_per_step=adversarial.rows_per_step,
     settings={  # goodfeli/adversarial mnist.yaml unless marked "ours"
         **adversarial.SETTINGS,  # of DCGAN only

@@ -93,6 +93,15 @@ def test_the_steps_of_aae_have_the_rates_and_momenta_of_the_paper():
     np.testing.assert_allclose([rates(p, [0])[0] for p in players], [0.01, 0.1, 0.1])
 
 
+@pytest.mark.parametrize("schedule", ["cosine", "exponential"])
+def test_the_adversarial_rates_of_aae_may_fall_less_than_that_of_the_reconstruction(schedule):
+    finals = {"final_rate": 0.1, "adversarial_final_rate": 0.5}
+    model, settings = built("aae", schedule=schedule, **finals)
+    players = (model.generator_optimizer, model.critic_optimizer, model.encoder_optimizer)
+    falls = [rates(p, [settings.steps])[0] / rates(p, [0])[0] for p in players]
+    np.testing.assert_allclose(falls, [0.1, 0.5, 0.5], rtol=1e-5)
+
+
 def test_codes_of_aae_and_their_noise_have_the_variance_of_the_prior():
     (model, _), x = built("aae", code_noise=0.6, prior_scale=2.0), Data().train
     codes = model.encoder(x, training=True).numpy()

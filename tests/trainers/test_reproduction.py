@@ -1,6 +1,7 @@
 """The reproduction book: tables that resolve, cells that are kept and resumed, a page that is a function of files."""
 
 import contextlib
+import dataclasses
 import io
 import os
 import signal
@@ -56,8 +57,8 @@ def every_cell():
         pytest.param(row, preset, dataset, id=f"{table.name}-{row.label}-{preset}-{dataset}")
         for table in contents.TABLES.values()
         for dataset in table.datasets
-        for row in table.rows_for(dataset)
         for preset in tables.PRESETS
+        for row in table.rows_for(dataset, preset)
     ]
 
 
@@ -72,6 +73,13 @@ def test_equal_runs_of_two_tables_share_a_folder():
     first, other = tables.cells(TABLE, "quick", "digits", 1), tables.cells(TABLE, "quick", "digits", 2)
     assert [cell.folder for cell in first] == [cell.folder for cell in other[:2]]
     assert len({cell.folder for cell in other}) == 4
+
+
+@pytest.mark.parametrize("preset, labels", [("quick", ["first"]), ("paper", ["first", "large"])])
+def test_a_row_without_quick_settings_is_in_the_paper_table_alone(preset, labels):
+    large = tables.Row("large", "gmmn", None, ("paper", {}))
+    table = dataclasses.replace(TABLE, rows=(ROWS[0], large))
+    assert [cell.label for cell in tables.cells(table, preset, "digits", 1)] == labels
 
 
 def test_a_table_has_a_record_of_every_row_and_seed(record):

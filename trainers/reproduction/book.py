@@ -66,7 +66,7 @@ def chapter(table, dataset, preset, record):
     """The Markdown tables of one results file."""
     if table.experiment and not table.rows:
         return EXPERIMENTS[table.name](record["experiment"])
-    parts = [_table(table, dataset, record)]
+    parts = [_table(table, dataset, preset, record)]
     if "parzen" in table.measures:
         parts.append(_anchors(record))
     if record["experiment"]:
@@ -74,10 +74,10 @@ def chapter(table, dataset, preset, record):
     return [*parts, _provenance(record)]
 
 
-def _table(table, dataset, record):
+def _table(table, dataset, preset, record):
     heads = ["system", "published", *(c.title for c in table.columns), "target", "steps", "minutes"]
     lines = [_line(heads), _line(["---"] * len(heads))]
-    for row in table.rows_for(dataset):
+    for row in table.rows_for(dataset, preset):
         found = record["rows"].get(row.label) or []
         if not found:
             lines.append(_line([row.label, *["not run"] * (len(heads) - 1)]))

@@ -58,11 +58,14 @@ def run_table(table, preset, dataset, num_seeds, runs, report=print, gathered=()
             run_cell(cell, runs)
             left -= 1
         records.append((cell.label, found or _record(cell, runs)))
-    rows = {row.label: [r for label, r in records if label == row.label] for row in table.rows_for(dataset)}
-    for row in table.rows_for(dataset):
+    rows = {
+        row.label: [r for label, r in records if label == row.label]
+        for row in table.rows_for(dataset, preset)
+    }
+    for row in table.rows_for(dataset, preset):
         if row.ensemble and num_seeds > 1:
             rows[row.label] = [_together(row, todo, runs, rows[row.label])]
-    experiment = table.experiment and table.experiment(table.rows_for(dataset), preset, dataset)
+    experiment = table.experiment and table.experiment(table.rows_for(dataset, preset), preset, dataset)
     return {"rows": rows, "experiment": experiment}
 
 

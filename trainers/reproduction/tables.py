@@ -33,7 +33,7 @@ class Row:
     Args:
         label: First column.
         system: Name on the command line.
-        quick: Recipe preset and overrides of the quick table.
+        quick: Recipe preset and overrides of the quick table; None leaves the row out of it.
         paper: The same of the paper table; None takes those of `quick`.
         published: What the paper prints, by dataset.
         target: What the first column must reach (higher or lower is better as the column says), by dataset.
@@ -44,7 +44,7 @@ class Row:
 
     label: str
     system: str
-    quick: tuple
+    quick: tuple | None
     paper: tuple | None = None
     published: dict = dataclasses.field(default_factory=dict)
     target: dict = dataclasses.field(default_factory=dict)
@@ -79,9 +79,10 @@ class Table:
     measures: tuple = ()
     experiment: Callable | None = None
 
-    def rows_for(self, dataset):
-        """The rows that are run on a dataset."""
-        return [row for row in self.rows if not row.datasets or dataset in row.datasets]
+    def rows_for(self, dataset, preset="paper"):
+        """The rows that are run on a dataset with a preset of the table."""
+        rows = [row for row in self.rows if not row.datasets or dataset in row.datasets]
+        return [row for row in rows if preset != "quick" or row.quick is not None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,7 +120,7 @@ def cells(table, preset, dataset, num_seeds):
             (*table.measures, *row.measures),
         )
         for seed in range(num_seeds)
-        for row in table.rows_for(dataset)
+        for row in table.rows_for(dataset, preset)
     ]
 
 
