@@ -118,12 +118,13 @@ LIKELIHOOD = Table(
 
 CRITICS = {  # ours: what 2 cores can do with a critic of 64 filters
     "batch_size": 32,
+    "critic_stages": 3,
     "critic_steps": 2,
-    "learning_rate": 5e-4,
+    "learning_rate": 1e-3,
     "generator_ema": 0.99,
     "kid_schedule": True,
     "kid_every": 50,
-    "steps": 1_500,
+    "steps": 1_000,
 }
 
 
