@@ -194,6 +194,13 @@ def test_a_page_holds_scores_targets_and_text(record, tmp_path, monkeypatch):
         assert text in page
 
 
+def test_a_page_lists_what_the_scheduler_decided(record):
+    decisions = [{"step": 50, "text": "Step 50: KID 0.3; better."}]
+    cell = {**record["rows"]["first"][0], "history": {"decisions": decisions, "seconds": [1.0]}}
+    chapter = book.chapter(TABLE, "digits", "quick", {**record, "rows": {"first": [cell], "second": []}})
+    assert "decisions, first, seed 0:\n\n- Step 50: KID 0.3; better." in "\n".join(chapter)
+
+
 def test_the_page_in_the_docs_is_that_of_its_results_files():
     assert (DOCS / "reproduction.md").read_text() == book.render(DOCS)
 

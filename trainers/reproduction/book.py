@@ -71,7 +71,7 @@ def chapter(table, dataset, preset, record):
         parts.append(_anchors(record))
     if record["experiment"]:
         parts.append(_costs(record["experiment"]))
-    return [*parts, _provenance(record)]
+    return [*parts, *_decisions(record), _provenance(record)]
 
 
 def _table(table, dataset, preset, record):
@@ -144,6 +144,15 @@ def _anchors(record):
 def _costs(costs):
     lines = [f"| {label} | {value['milliseconds']:.0f} |" for label, value in costs.items()]
     return "\n".join(["| system | ms for a generator step with its critic steps |", "| --- | --- |", *lines])
+
+
+def _decisions(record):
+    """What the learning rate scheduler decided in the first run of the table that had one."""
+    for label, found in record["rows"].items():
+        for cell in (cell for cell in found if cell.get("history")):
+            lines = [f"- {decision['text']}" for decision in cell["history"]["decisions"]]
+            return ["\n".join([f"The scheduler's decisions, {label}, seed {cell['seed']}:", "", *lines])]
+    return []
 
 
 def _provenance(record):
