@@ -14,7 +14,7 @@ import pytest
 
 from trainers import __main__ as command_line
 from trainers import systems
-from trainers.reproduction import book, cells, command, contents, experiments, tables
+from trainers.reproduction import book, cells, command, contents, experiments, plots, tables
 from trainers.run_folder import write_json
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -199,6 +199,13 @@ def test_a_page_lists_what_the_scheduler_decided(record):
     cell = {**record["rows"]["first"][0], "history": {"decisions": decisions, "seconds": [1.0]}}
     chapter = book.chapter(TABLE, "digits", "quick", {**record, "rows": {"first": [cell], "second": []}})
     assert "decisions, first, seed 0:\n\n- Step 50: KID 0.3; better." in "\n".join(chapter)
+
+
+def test_kid_is_drawn_against_the_time_that_its_steps_cost(tmp_path):
+    run = {"history": {"decisions": [{"step": 50, "kid": 0.5}, {"step": 100, "kid": 0.3}]}}
+    record = {"rows": {"first": [run, run]}, "experiment": {"first": {"milliseconds": 600.0}}}
+    lines = plots.kid_against_time(TABLE, "digits", record).axes[0].lines
+    assert [line.get_xdata() for line in lines] == [[0.5, 1.0]] * 2
 
 
 def test_the_page_in_the_docs_is_that_of_its_results_files():

@@ -11,7 +11,7 @@ DPI = 130
 
 def draw(table, dataset, preset, record, folder):
     """Writes the plots of one results file; returns their paths."""
-    maker = {"bias": _bias, "mmd-gan": _critics}.get(table.name, _bars)
+    maker = {"bias": _bias, "mmd-gan": kid_against_time}.get(table.name, _bars)
     if not (record["rows"] or record["experiment"]):
         return []
     path = Path(folder) / f"{table.name}-{dataset.replace('/', '-')}-{preset}.png"
@@ -60,16 +60,26 @@ def _bars(table, dataset, record):
     return figure
 
 
-def _critics(table, dataset, record):
-    """KID against the wall time of training, as the learning rate scheduler saw it: a line for every row."""
+def kid_against_time(table, dataset, record):
+    """KID against the time of training, as the learning rate scheduler saw it: a line for every row.
+
+    Time is the number of steps times the cost of a step that `step_costs` measured with rows in turns: the runs
+    themselves may have been stopped, resumed, or beside others.
+    """
     figure, (axis,) = _figure()
-    for label, cells in record["rows"].items():
-        for history in (cell["history"] for cell in cells[:1] if cell.get("history")):
-            kid = [decision["kid"] for decision in history["decisions"]]
-            axis.plot([s / 60 for s in history["seconds"]], kid, ".-", label=label)
+    for number, (label, cells) in enumerate(record["rows"].items()):
+        minutes = record["experiment"][label]["milliseconds"] / 60_000
+        runs = [cell["history"]["decisions"] for cell in cells if cell.get("history")]
+        for seed, decisions in enumerate(runs):
+            axis.plot(
+                [d["step"] * minutes for d in decisions],
+                [d["kid"] for d in decisions],
+                color=f"C{number}",
+                label=None if seed else label,
+            )
     if not axis.lines:
         return _bars(table, dataset, record)
-    axis.set(xlabel="wall time of training, minutes", ylabel="KID of 2048 samples", yscale="log")
+    axis.set(xlabel="minutes of training at the cost of a step", ylabel="KID of 2048 samples", yscale="log")
     axis.set_title(f"{table.title}: {dataset}")
     axis.legend(fontsize=7)
     return figure
