@@ -96,6 +96,8 @@ RECIPE = Recipe(
             "critic_rate": 1e-3,
             "encoder_rate": 3e-4,
             "schedule": "cosine",
+            "final_rate": 0.04,
+            "adversarial_final_rate": 0.25,  # the encoder ends up matching codes more than reconstructing
             "steps": 40_000,
         },
     },
