@@ -120,7 +120,7 @@ CRITICS = {  # ours: what 2 cores can do with a critic of 64 filters
     "batch_size": 32,
     "critic_stages": 3,
     "critic_steps": 2,
-    "learning_rate": 1e-3,
+    "learning_rate": 4e-3,
     "generator_ema": 0.99,
     "kid_schedule": True,
     "kid_every": 50,
