@@ -39,11 +39,11 @@ def compile_model(model, settings):
         momentum = {"momentum": momentum} if settings.optimizer == "sgd" else {"beta_1": settings.beta_1}
         return make_optimizer(settings, name, final=final, **momentum)
 
-    game = settings.critic_momentum, settings.adversarial_final_rate
+    adversarial = settings.critic_momentum, settings.adversarial_final_rate
     model.compile(
         generator_optimizer=optimizer("learning_rate", settings.momentum),
-        critic_optimizer=optimizer("critic_rate", *game),
-        encoder_optimizer=optimizer("encoder_rate", *game),
+        critic_optimizer=optimizer("critic_rate", *adversarial),
+        encoder_optimizer=optimizer("encoder_rate", *adversarial),
         critic_steps=settings.critic_steps,
     )
 
@@ -79,7 +79,7 @@ RECIPE = Recipe(
         "rate_switches": (50 / 1100, 1000 / 1100),  # after 50 and 1000 epochs
         "rate_factors": (0.1, 0.1),
         "final_rate": 0.01,
-        "adversarial_final_rate": None,  # ours: of critic_rate and encoder_rate; None is final_rate
+        "adversarial_final_rate": None,  # ours: as final_rate, of critic_rate and encoder_rate; None is final_rate
         "steps": 605_000,  # ours: 1100 epochs of MNIST; the paper gives no end
     },
     datasets={"toronto_face_dataset": {"latent_size": 15, "prior_scale": 10.0}},
@@ -97,7 +97,7 @@ RECIPE = Recipe(
             "encoder_rate": 3e-4,
             "schedule": "cosine",
             "final_rate": 0.04,
-            "adversarial_final_rate": 0.25,  # the encoder ends up matching codes more than reconstructing
+            "adversarial_final_rate": 0.25,  # at the end codes are matched at a higher rate than images
             "steps": 40_000,
         },
     },

@@ -65,7 +65,7 @@ def make_optimizer(settings, name="learning_rate", steps=None, final=None, **kwa
     """An optimizer as `schedules.make_optimizer` makes it, with two schedules of the papers beside its own.
 
     "stepwise": the rate is multiplied by `rate_factors[i]` from the share `rate_switches[i]` of the run on.
-    "exponential": the rate falls smoothly to the share `final_rate` at the end.
+    "exponential": the rate falls smoothly to the share `final`, or `final_rate`, at the end.
     """
     steps = steps or settings.steps
     if settings.schedule == "stepwise":
