@@ -7,6 +7,8 @@ from tfmmd.models.posteriors import ConstantVariancePosterior
 from trainers.autoencoders import MEASURES, encoder_and_decoder, make_optimizer, make_prior, pictures
 from trainers.recipe import Recipe
 
+FALLING = ("cosine", "exponential")  # schedules that end at a share of the first rate
+
 
 def build(settings, data):
     encoder, decoder = encoder_and_decoder(settings, data)
@@ -34,12 +36,24 @@ def code_scale(settings):
     return math.sqrt(scale**2 - noise**2)
 
 
+def _adversarial_final(settings):
+    """`settings.adversarial_final_rate`, which needs a schedule with a rate at the end."""
+    final = settings.adversarial_final_rate
+    if final is not None and settings.schedule not in FALLING:
+        checks.fail(
+            f"`adversarial_final_rate` needs a schedule of {FALLING}.",
+            f"adversarial_final_rate={final}, schedule={settings.schedule!r}",
+            "Name such a schedule, or leave the setting None.",
+        )
+    return final
+
+
 def compile_model(model, settings):
     def optimizer(name, momentum, final=None):
         momentum = {"momentum": momentum} if settings.optimizer == "sgd" else {"beta_1": settings.beta_1}
         return make_optimizer(settings, name, final=final, **momentum)
 
-    adversarial = settings.critic_momentum, settings.adversarial_final_rate
+    adversarial = settings.critic_momentum, _adversarial_final(settings)
     model.compile(
         generator_optimizer=optimizer("learning_rate", settings.momentum),
         critic_optimizer=optimizer("critic_rate", *adversarial),

@@ -108,6 +108,12 @@ def test_codes_of_aae_and_their_noise_have_the_variance_of_the_prior():
     np.testing.assert_allclose(codes.var(axis=0) + model.posterior.scale**2, 4.0, rtol=1e-3)
 
 
+@pytest.mark.parametrize("schedule", ["stepwise", "constant"])
+def test_an_adversarial_final_rate_needs_a_schedule_that_ends_at_one(schedule):
+    with pytest.raises(ValueError, match="`adversarial_final_rate` needs a schedule"):
+        built("aae", schedule=schedule, adversarial_final_rate=0.5)
+
+
 @pytest.mark.parametrize("settings", [{"code_noise": 1.0}, {"code_noise": 0.2, "prior": "uniform"}])
 def test_noise_on_codes_that_does_not_fit_the_prior_is_refused(settings):
     with pytest.raises(ValueError, match="`code_noise` needs a normal prior"):
