@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfmmd import checks
-from tfmmd.data import embedded, folder, images, synthetic, tables
+from tfmmd.data import embedded, folder, images, stream, synthetic, tables
 
 EMBEDDED = ("digits", *synthetic.SETS)
 
@@ -147,7 +147,8 @@ def _finished(name, split, value_range, binarize, with_labels, image_size, seed,
         x = _scaled(found, raw, value_range, binarize, uniform)
         return (x, labels) if with_labels else x
 
-    return found, tf.data.Dataset.zip((first_rows, found.batches)).map(finish, tf.data.AUTOTUNE).prefetch(1)
+    batches = tf.data.Dataset.zip((first_rows, found.batches)).map(finish, tf.data.AUTOTUNE)
+    return found, batches.prefetch(1).with_options(stream.untuned())
 
 
 def _scaled(found, raw, value_range, binarize, uniform):

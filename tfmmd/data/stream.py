@@ -7,6 +7,7 @@ import tensorflow as tf
 from tfmmd import checks, seeds
 
 LAST_EPOCH = 2**62
+PREFETCHED = 2  # batches
 
 
 @dataclass(frozen=True)
@@ -119,11 +120,22 @@ def steps(epoch_function, per_epoch, start_step, num_steps, finish):
     stream = tf.data.Dataset.range(1).flat_map(begin).take(length)
     stream = stream.apply(tf.data.experimental.assert_cardinality(length))
     stream = stream.map(lambda step, payload: finish(step, payload), tf.data.AUTOTUNE)
-    return stream.with_options(_options()).prefetch(tf.data.AUTOTUNE)
+    return stream.with_options(_options()).prefetch(PREFETCHED)
+
+
+def untuned():
+    """`tf.data.Options` without autotuning.
+
+    The tuning thread can miss the end of an iteration, which then waits for the thread's next turn: as long
+    again as the iteration has lasted, up to a minute.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return options
 
 
 def _options():
-    options = tf.data.Options()
+    options = untuned()
     options.deterministic = True
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
     return options

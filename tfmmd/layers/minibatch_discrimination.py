@@ -93,10 +93,8 @@ class MinibatchDiscrimination(keras.layers.Layer):
 
     def _distances(self, projection):
         """L1 distances `[b, global b, num_kernels]`, summed axis by axis to save memory."""
-        others = distribute.gather(projection)
-        return tf.add_n(
-            [tf.abs(projection[:, None, :, c] - others[None, :, :, c]) for c in range(self.kernel_size)]
-        )
+        axes = [tf.unstack(p, axis=2) for p in (projection, distribute.gather(projection))]
+        return tf.add_n([tf.abs(own[:, None] - other[None]) for own, other in zip(*axes)])
 
     def _closeness(self, distances):
         return tf.reduce_sum(tf.exp(-distances) * self._counted(distances), axis=1)

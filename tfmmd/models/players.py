@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from tfmmd import checks, distribute
+from tfmmd.data import stream
 
 # -- checks ------------------------------------------------------------------------------------------------
 
@@ -122,7 +123,11 @@ def batches(x, rows, shuffle, seed):
     if shuffle:
         order = order.shuffle(len(x), seed=seed % 2**31, reshuffle_each_iteration=True)
     batched = order.batch(rows, drop_remainder=True)
-    return batched.map(lambda index: tf.gather(x, index)).prefetch(tf.data.AUTOTUNE)
+    return (
+        batched.map(lambda index: tf.gather(x, index))
+        .prefetch(stream.PREFETCHED)
+        .with_options(stream.untuned())
+    )
 
 
 def split(data, parts):

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfmmd import checks, distribute, seeds
+from tfmmd.data import stream
 from tfmmd.models import costs
 from tfmmd.models.base import GenerativeModel
 from tfmmd.models.generator import flatten, num_rows
@@ -115,7 +116,8 @@ def shuffled_batches(x, batch_size, steps, seed):
 
     batches = tf.data.Dataset.range(steps).flat_map(epoch_order).batch(size, drop_remainder=True).take(steps)
     batches = batches.apply(tf.data.experimental.assert_cardinality(steps))
-    return batches.map(lambda index: tf.gather(x, index), tf.data.AUTOTUNE).prefetch(2)
+    batches = batches.map(lambda index: tf.gather(x, index)).prefetch(stream.PREFETCHED)
+    return batches.with_options(stream.untuned())
 
 
 class StackPhase(GenerativeModel):
