@@ -40,6 +40,11 @@ def test_a_stream_that_starts_late_continues_an_earlier_one(kind, drop_remainder
 
 
 @KINDS
+def test_no_tuning_thread_holds_up_the_end_of_a_stream(kind):
+    assert data.batches(source(kind), 5).options().autotune.enabled is False
+
+
+@KINDS
 def test_an_epoch_holds_every_row_once(kind):
     epoch = take(data.batches(source(kind), 5, seed=1, num_steps=5, drop_remainder=False))
     rows = np.concatenate([tf.nest.flatten(batch)[-1] for batch in epoch])
