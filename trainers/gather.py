@@ -50,7 +50,7 @@ def command(config):
     words += ["--preset", config["preset"], "--seed", str(config["seed"])]
     usual = systems.recipe(config["system"]).resolve(config["dataset"], config["preset"])
     for name, value in config["settings"].items():
-        if name not in WHERE and _plain(usual.get(name)) != value:
+        if name not in WHERE and plain(usual.get(name)) != value:
             words.append(f"--set '{name}={_text(value)}'")
     return " ".join(words)
 
@@ -60,9 +60,9 @@ def report(result):
     return "\n\n".join(f"{run['command']}\n{evaluate.report(run['metrics'])}" for run in result["runs"])
 
 
-def _plain(value):
+def plain(value):
     """A setting as JSON gives it back: tuples are lists."""
-    return [_plain(v) for v in value] if isinstance(value, (tuple, list)) else value
+    return [plain(v) for v in value] if isinstance(value, (tuple, list)) else value
 
 
 def _text(value):

@@ -113,6 +113,17 @@ def test_a_run_of_a_gathered_file_is_taken_over(record, tmp_path, monkeypatch):
     assert book._minutes(again["rows"]["second"]) == "not kept"
 
 
+@pytest.mark.parametrize("name, found", [("checkpoint_every", True), ("batch_size", False), ("steps", False)])
+def test_a_gathered_run_of_other_settings_is_taken_over_only_where_they_change_no_number(
+    name, found, record, tmp_path
+):
+    other = record["rows"]["first"][0]
+    other = {**other, "settings": {**other["settings"], name: 77}}
+    write_json(tmp_path / "gathered.json", {"runs": [other]})
+    cell = tables.cells(TABLE, "quick", "digits", 1)[0]
+    assert (cells._found(cell, TABLE, [tmp_path / "gathered.json"]) is not None) == found
+
+
 def test_a_gathered_run_without_the_score_is_run(record, tmp_path):
     bare = {**record["rows"]["first"][0], "metrics": {}}
     write_json(tmp_path / "gathered.json", {"runs": [bare]})

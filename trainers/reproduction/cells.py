@@ -9,14 +9,13 @@ import time
 from pathlib import Path
 
 from tfmmd.callbacks.resume import STOPPED_EXIT_CODES
-from trainers import gather, runner
+from trainers import gather, runner, systems
 from trainers.progress import duration
 from trainers.reproduction import tables
 from trainers.run_folder import read_json, write_json
 
 RECORD = "cell.json"  # in a run folder: seconds and scores of what is finished
-
-
+IDLE = ("measures", "report_every", "checkpoint_every")  # settings that change no number
 HISTORY = "kid_learning_rate.json"  # where the scheduler was at work
 
 
@@ -70,27 +69,31 @@ def run_table(table, preset, dataset, num_seeds, runs, report=print, gathered=()
 
 
 def _found(cell, table, gathered):
-    """The record of a cell in files of `trainers gather`, or None: the same command, and the target's score.
+    """The record of a cell in files of `trainers gather`, or None: the same training, and the target's score.
 
     Members of an ensemble are never found there: their models are needed.
     """
     if any(row.ensemble and row.label == cell.label for row in table.rows):
         return None
-    told = ["python", "-m", "trainers", "run", cell.system, "--dataset", cell.dataset]
-    told += ["--preset", cell.preset, "--seed", str(cell.seed)]
-    for name, value in cell.overrides:
-        told += ["--set", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
     for path in gathered:
         for record in read_json(path)["runs"]:
             score = tables.value_at(record["metrics"], table.columns[0].score)
-            if _words(shlex.split(record["command"])) == _words(told) and score is not None:
+            if score is not None and _is_run_of(record, cell):
                 return {**record, "minutes": None}
     return None
 
 
-def _words(command):
-    """What a command trains: its words and settings in any order, without the choice of measures."""
-    return sorted(w for w in command if w != "--set" and not w.startswith("measures="))
+def _is_run_of(record, cell):
+    """Whether a gathered run trained what a cell trains: its system, data, seed and all settings that matter."""
+    words = shlex.split(record["command"])
+    if (cell.system, cell.dataset, cell.seed) != (words[4], words[6], record["seed"]):
+        return False
+    settings = systems.recipe(cell.system).resolve(cell.dataset, cell.preset, dict(cell.overrides))
+    return all(
+        gather.plain(settings.get(name)) == value
+        for name, value in record["settings"].items()
+        if name not in IDLE
+    )
 
 
 def is_finished(cell, runs):
