@@ -27,7 +27,7 @@ KDE = Table(
         Row(
             "GMMN, published setting",
             "gmmn",
-            ("quick", {}),
+            None,
             ("paper", {}),
             {"mnist": "147 +- 2", TFD: "2085 +- 25"},
             {"mnist": 147},

@@ -110,7 +110,7 @@ def _stepper(row, preset, dataset):
     run_data = RunData(dataset, settings, 0)
     model = runner.build(recipe, settings, run_data)
     batches = iter(runner.batches(recipe, run_data, settings, 0))
-    step = tf.function(lambda batch: model.train_step(batch), reduce_retracing=True)
+    step = tf.function(lambda batch: model.train_step(batch), autograph=False)
     fixed = [next(batches) for _ in range(STEPS)]
     for batch in fixed:  # traced before the clock starts
         step(batch)
