@@ -233,10 +233,10 @@ class HistoricalAveraging(ParameterAverage):
     def cost(self, variables):
         """The penalty `[]` of the present values of `variables`."""
         distances = [
-            tf.reduce_sum(tf.square(tf.convert_to_tensor(variable.value) - tf.stop_gradient(mean.value)))
+            tf.nn.l2_loss(tf.convert_to_tensor(variable.value) - tf.stop_gradient(mean.value))
             for variable, mean in zip(variables, self.averages)
         ]
-        return self.weight * tf.add_n(distances)
+        return 2.0 * self.weight * tf.add_n(distances)  # l2_loss is half the sum of squares, in one pass
 
     def get_config(self):
         config = super().get_config()
