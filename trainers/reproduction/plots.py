@@ -1,5 +1,6 @@
 """Plots of the book, readable in print, from the results files alone."""
 
+import itertools
 import statistics
 from pathlib import Path
 
@@ -45,15 +46,14 @@ def _bars(table, dataset, record):
     if not table.columns or not (means := _means(table.columns[0], record)):
         return None
     figure, (axis,) = _figure()
-    axis.barh(list(means), list(means.values()), color="#4477aa")
-    for label, value in means.items():
-        axis.annotate(f" {value:.{table.columns[0].digits}f}", (value, label), va="center", fontsize=8)
+    bars = axis.barh(list(means), list(means.values()), color="#4477aa")
+    axis.bar_label(bars, fmt=f"%.{table.columns[0].digits}f", label_type="center", color="white", fontsize=8)
     cells = [cell for found in record["rows"].values() for cell in found]
-    for name, value in next((c["metrics"].get("parzen anchors", {}) for c in cells), {}).items():
-        axis.axvline(value["mean"], color="#bb5566", linestyle="--", linewidth=1)
-        axis.annotate(
-            name, (value["mean"], 0.02), xycoords=("data", "axes fraction"), rotation=90, fontsize=7
-        )
+    anchors = next((c["metrics"].get("parzen anchors", {}) for c in cells), {})
+    for (name, value), style in zip(anchors.items(), itertools.cycle(("--", ":"))):
+        axis.axvline(value["mean"], color="#bb5566", linestyle=style, label=name)
+    if anchors:
+        figure.legend(loc="outside lower center", ncols=len(anchors), fontsize=8)
     axis.invert_yaxis()
     axis.set_xlabel(table.columns[0].title)
     axis.set_title(f"{table.title}: {dataset}")
