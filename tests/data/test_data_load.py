@@ -32,6 +32,10 @@ def test_load_gives_the_rows_of_arrays_one_by_one(name):
     np.testing.assert_array_equal(np.array([row[1] for row in rows]), y)
 
 
+def test_no_tuning_thread_holds_up_the_end_of_a_set():
+    assert data.load("digits").options().autotune.enabled is False
+
+
 @pytest.mark.parametrize("name", EMBEDDED)
 def test_the_cardinality_is_known(name):
     assert int(data.load(name, "validation").cardinality()) == len(data.arrays(name, "validation"))

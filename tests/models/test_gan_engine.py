@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tests.systems import CODE, SHAPE, SYSTEMS, dense_critic, digits, generator
 from tfmmd import models, networks, objectives, penalties, priors
-from tfmmd.models import players
+from tfmmd.models import players, pretraining
 
 SGD = keras.optimizers.SGD
 
@@ -47,6 +47,18 @@ def bilinear(theta, w, rate):
     critic.set_weights([np.full((1, 1), w)])
     game = models.AdversarialModel(made, critic, priors.Normal(1), objective=objectives.Wasserstein())
     return compiled(game, critic_steps=2, rate=rate)
+
+
+@pytest.mark.parametrize(
+    "batches",
+    [
+        lambda x: players.batches(x, 2, shuffle=True, seed=0),
+        lambda x: pretraining.shuffled_batches(x, 2, steps=3, seed=0),
+    ],
+    ids=["players", "pretraining"],
+)
+def test_no_tuning_thread_holds_up_the_end_of_training(batches):
+    assert batches(np.zeros([4, 3], np.float32)).options().autotune.enabled is False
 
 
 def test_players_take_turns_and_each_critic_step_sees_its_own_rows():

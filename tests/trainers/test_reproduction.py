@@ -206,6 +206,17 @@ def test_a_page_holds_scores_targets_and_text(record, tmp_path, monkeypatch):
         assert text in page
 
 
+def test_a_page_names_the_rows_that_were_not_run(record, tmp_path, monkeypatch):
+    large = tables.Row("large", "gmmn", None, ("paper", {}), {"digits": "2 +- 2"})
+    table = tables.Table("tiny", "A tiny table", (contents.PARZEN,), (*ROWS, large), ("digits",), ("parzen",))
+    monkeypatch.setattr(contents, "TABLES", {"tiny": table})
+    path = book.results_path(tmp_path, "tiny", "digits", "quick")
+    path.parent.mkdir()
+    write_json(path, record)
+    rest = book.render(tmp_path).partition("### digits, the other rows")[2]
+    assert "| large | 2 +- 2 |" in rest and "reproduce tiny --preset paper" in rest and "first" not in rest
+
+
 def test_a_page_lists_what_the_scheduler_decided(record):
     decisions = [{"step": 50, "text": "Step 50: KID 0.3; better."}]
     cell = {**record["rows"]["first"][0], "history": {"decisions": decisions, "seconds": [1.0]}}

@@ -126,8 +126,8 @@ def steps(epoch_function, per_epoch, start_step, num_steps, finish):
 def untuned():
     """`tf.data.Options` without autotuning.
 
-    The tuning thread can miss the end of an iteration, which then waits for the thread's next turn: as long
-    again as the iteration has lasted, up to a minute.
+    The tuning thread can miss the end of an iteration, which then waits for the thread's next turn, for up to
+    as long again as the iteration has lasted.
     """
     options = tf.data.Options()
     options.autotune.enabled = False

@@ -38,19 +38,23 @@ def _results(docs, table):
     for dataset in table.datasets:
         found = [(p, results_path(docs, table.name, dataset, p)) for p in tables.PRESETS]
         found = [(preset, read_json(path)) for preset, path in found if path.exists()]
-        if not found:
-            parts.append(_not_run(table, dataset))
         for preset, record in found:
             parts.append(f"### {dataset}, `--preset {preset}`")
             parts.append(f"`{_command(table, dataset, preset)}`")
             parts += chapter(table, dataset, preset, record)
+        shown = {row.label for preset, _ in found for row in table.rows_for(dataset, preset)}
+        missing = [row for row in table.rows_for(dataset) if row.label not in shown]
+        if missing or not found:
+            parts.append(_not_run(table, dataset, missing, "the other rows" if found else ""))
     plots = sorted((docs / "reproduction").glob(f"{table.name}-*.png"))
     return parts + [f"![{table.title}](reproduction/{plot.name})" for plot in plots]
 
 
-def _not_run(table, dataset):
-    head = f"### {dataset}\n\nNot run here: `{_command(table, dataset, 'paper')}` does."
-    rows = [row for row in table.rows_for(dataset) if row.published.get(dataset)]
+def _not_run(table, dataset, missing, which):
+    """What the papers print for rows without results, and the command that runs them."""
+    head = f"### {dataset}" + (f", {which}" if which else "")
+    head += f"\n\nNot run here: `{_command(table, dataset, 'paper')}` does."
+    rows = [row for row in missing if row.published.get(dataset)]
     if not rows:
         return head
     lines = [f"| {row.label} | {row.published[dataset]} |" for row in rows]
