@@ -9,12 +9,11 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from benchmarks import harness
-from tfmmd import models, networks, priors
+from tfmmd import models, networks, optimizers, priors
 from tfmmd.data import stream
 
 PACKAGES = ("torch==2.13.0",)
@@ -32,8 +31,8 @@ def build(system, critic_filters):
     critic = networks.dcgan_critic(SHAPE, 1 if system is models.WGANGP else 16, filters=critic_filters)
     model = system(networks.dcgan_generator(100, SHAPE), critic, priors.Uniform(100))
     model.compile(
-        generator_optimizer=keras.optimizers.Adam(1e-4, 0.5, 0.9),
-        critic_optimizer=keras.optimizers.Adam(1e-4, 0.5, 0.9),
+        generator_optimizer=optimizers.FusedAdam(1e-4, 0.5, 0.9),
+        critic_optimizer=optimizers.FusedAdam(1e-4, 0.5, 0.9),
         critic_steps=CRITIC_STEPS,
         clip_norm=1.0,
     )

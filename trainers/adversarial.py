@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-import keras
-
-from tfmmd import callbacks, checks, networks
+from tfmmd import callbacks, checks, networks, optimizers
 from tfmmd.metrics import features
 from trainers import lenet
 from trainers.schedules import learning_rate
@@ -83,7 +81,7 @@ def critic(settings, data, output_size):
 def adam(settings, steps_each=1):
     """A new Adam for a player that takes `steps_each` steps to one of the generator."""
     rate = learning_rate(settings, steps=settings.steps * steps_each)
-    return keras.optimizers.Adam(rate, settings.beta_1, settings.beta_2)
+    return optimizers.FusedAdam(rate, settings.beta_1, settings.beta_2)
 
 
 def compile_model(model, settings):

@@ -79,9 +79,7 @@ def make_optimizer(settings, name="learning_rate", steps=None, final=None, **kwa
         rate = keras.optimizers.schedules.ExponentialDecay(settings[name], steps, final)
     else:
         return schedules.make_optimizer(settings, name, steps, final, **kwargs)
-    return keras.optimizers.get(
-        {"class_name": settings.get("optimizer", "adam"), "config": {"learning_rate": rate, **kwargs}}
-    )
+    return schedules.optimizer_named(settings.get("optimizer", "adam"), rate, **kwargs)
 
 
 def pictures(settings, data):

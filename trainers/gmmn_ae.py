@@ -11,6 +11,7 @@ from trainers import gmmn
 from trainers.autoencoders import pictures
 from trainers.progress import Progress
 from trainers.recipe import Recipe
+from trainers.schedules import optimizer_named
 
 
 def build(settings, data):
@@ -81,9 +82,7 @@ def optimizer_of(settings, phase, num_updates):
     """The optimizer of a phase of the auto-encoder's training."""
     if settings.autoencoder_optimizer != "paper":
         schedule = keras.optimizers.schedules.CosineDecay(settings.autoencoder_rate, num_updates, alpha=0.01)
-        return keras.optimizers.get(
-            {"class_name": settings.autoencoder_optimizer, "config": {"learning_rate": schedule}}
-        )
+        return optimizer_named(settings.autoencoder_optimizer, schedule)
     momentum = 0.5
     if phase in ("fine-tuning", "whole"):
         momentum = keras.optimizers.schedules.PiecewiseConstantDecay([50, 200], [0.0, 0.5, 0.9])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import keras
 
-from tfmmd import callbacks, checks, data, networks
+from tfmmd import callbacks, checks, data, networks, optimizers
 from tfmmd.metrics.feature_cache import file_hash
 from trainers import strategies
 from trainers.description import describe
@@ -42,7 +42,7 @@ def build(settings, run_data):
 
 def compile_model(model, settings):
     model.compile(
-        optimizer=keras.optimizers.Adam(
+        optimizer=optimizers.FusedAdam(
             keras.optimizers.schedules.CosineDecay(settings.learning_rate, settings.steps)
         ),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),

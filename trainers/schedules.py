@@ -2,7 +2,7 @@
 
 import keras
 
-from tfmmd import checks
+from tfmmd import checks, optimizers
 
 SCHEDULES = ("constant", "cosine")
 
@@ -25,5 +25,12 @@ def learning_rate(settings, name="learning_rate", steps=None, final=None):
 
 def make_optimizer(settings, name="learning_rate", steps=None, final=None, **kwargs):
     """The Keras optimizer `settings.optimizer` ("adam" where unset) with its learning rate; call it in scope."""
-    config = {"learning_rate": learning_rate(settings, name, steps, final), **kwargs}
-    return keras.optimizers.get({"class_name": settings.get("optimizer", "adam"), "config": config})
+    rate = learning_rate(settings, name, steps, final)
+    return optimizer_named(settings.get("optimizer", "adam"), rate, **kwargs)
+
+
+def optimizer_named(name, rate, **kwargs):
+    """The Keras optimizer of that name, of "adam" the fast one."""
+    if name == "adam":
+        return optimizers.FusedAdam(rate, **kwargs)
+    return keras.optimizers.get({"class_name": name, "config": {"learning_rate": rate, **kwargs}})

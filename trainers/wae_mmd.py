@@ -1,8 +1,6 @@
 """WAE-MMD recipe."""
 
-import keras
-
-from tfmmd import models
+from tfmmd import models, optimizers
 from trainers.autoencoders import MEASURES, encoder_and_decoder, make_optimizer, make_prior, pictures
 from trainers.recipe import Recipe
 from trainers.wae_settings import CELEB_A, DIGITS, QUICK, SETTINGS, SMALL
@@ -34,7 +32,7 @@ def prepare(model, settings, data):
         data.train,
         num_updates=settings.encoder_updates,
         batch_size=settings.encoder_batch_size,
-        make_optimizer=lambda: keras.optimizers.Adam(settings.learning_rate, beta_1=settings.beta_1),
+        make_optimizer=lambda: optimizers.FusedAdam(settings.learning_rate, beta_1=settings.beta_1),
         seed=data.seed,
     )
 

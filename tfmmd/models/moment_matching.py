@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tfmmd import checks, distribute
+from tfmmd import checks, distribute, optimizers
 from tfmmd.models.base import GenerativeModel
 from tfmmd.models.generator import num_rows
 from tfmmd.models.pretraining import shuffled_batches
@@ -54,7 +54,7 @@ def match_moments(
 
 def default_optimizer():
     """Adam at 1e-3."""
-    return keras.optimizers.Adam(1e-3)
+    return optimizers.FusedAdam(1e-3)
 
 
 class MomentPhase(GenerativeModel):

@@ -5,7 +5,7 @@ import functools
 import keras
 import tensorflow as tf
 
-from tfmmd import checks, distribute, seeds
+from tfmmd import checks, distribute, optimizers, seeds
 from tfmmd.data import stream
 from tfmmd.models import costs
 from tfmmd.models.base import GenerativeModel
@@ -79,7 +79,7 @@ def pretrain(
 
 def default_optimizer(name, num_updates):
     """Adam whose rate falls to 1 % on a cosine."""
-    return keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(1e-3, num_updates, alpha=0.01))
+    return optimizers.FusedAdam(keras.optimizers.schedules.CosineDecay(1e-3, num_updates, alpha=0.01))
 
 
 def dense_layers(name, network):
