@@ -72,9 +72,8 @@ class LinearRamp(keras.optimizers.schedules.LearningRateSchedule):
 class FusedAdam(keras.optimizers.Adam):
     """`keras.optimizers.Adam` with one TensorFlow kernel for the update of a variable in place of a dozen.
 
-    The same arguments, state and steps, up to rounding; weights, checkpoints and saved models can go from one
-    to the other. On a CPU the update takes a third of the time. Sparse gradients and `amsgrad=True` go Keras's
-    way.
+    The same arguments, state and steps, up to rounding. On a CPU the update takes a third of the time. Sparse
+    gradients and `amsgrad=True` go Keras's way.
 
     Example:
         ```python

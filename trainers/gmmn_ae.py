@@ -53,17 +53,18 @@ def noisy_autoencoder(settings, data):
     )
 
 
-def prepare(model, settings, data):
+def prepare(model, settings, data, phases):
     """Trains the auto-encoder, which stays as it is from then on."""
     print("The auto-encoder first.", file=sys.stderr, flush=True)
     by_layers = settings.layerwise and not settings.code_noise
-    phases = len(settings.autoencoder_hidden) + 1 if by_layers else 0
-    updates = phases * settings.autoencoder_updates + settings.fine_tuning_updates
+    num_layers = len(settings.autoencoder_hidden) + 1 if by_layers else 0
+    updates = num_layers * settings.autoencoder_updates + settings.fine_tuning_updates
     rows = settings.autoencoder_batch_size
     shared = {
         "batch_size": rows,
         "make_optimizer": functools.partial(optimizer_of, settings),
         "callbacks": [Progress(updates, rows_per_step=rows, unit=data.unit_name)],
+        "fit": phases.fit,
     }
     if settings.code_noise:
         model.pretrain_whole(data.train, num_updates=settings.fine_tuning_updates, **shared)

@@ -58,7 +58,7 @@ def make_optimizer(settings):
     return optimizers.RootAdam(rate, settings.beta_1, settings.beta_2)
 
 
-def initialize(model, settings, data):
+def initialize(model, settings, data, phases):
     """Data-dependent initialisation from the first rows of the data."""
     model.initialize(data.train[: settings.initial_rows])
 

@@ -23,6 +23,10 @@ class Progress(StepCounter):
         self.start, self.unit, self.stream = start_step, unit, stream or sys.stderr
         self.began = self.shown = None
 
+    def skip(self, steps):
+        """Counts steps that were done before as done, but not for the rate."""
+        self.step, self.start = self.step + steps, self.start + steps
+
     def on_train_begin(self, logs=None):
         self.began = self.began or time.monotonic()
 

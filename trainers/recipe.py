@@ -77,7 +77,8 @@ class Recipe:
         presets: Preset name -> settings that differ.
         datasets: Dataset name -> settings that differ.
         special: (dataset, preset) -> settings that differ.
-        prepare: Function (model, settings, data) run once before training (pretraining, reference batches).
+        prepare: Function (model, settings, data, phases) run once before training (pretraining, reference batches).
+            `phases` is a `trainers.phases.Phases`.
         callbacks: Function (settings, data) -> list of Keras callbacks beside the runner's own.
         rows_per_step: Function settings -> rows of data that one `train_step` takes.
         batches: Function (data, settings, start_step) -> dataset, where a step takes more than rows of x.

@@ -1,6 +1,7 @@
 """The folder of a run: who owns it, what is in it, written atomically."""
 
 import json
+import shutil
 from pathlib import Path
 
 from tfmmd import checks
@@ -33,6 +34,9 @@ class RunFolder:
     config = property(lambda self: self.path / "config.json")
     model = property(lambda self: self.path / "model.keras")
     checkpoints = property(lambda self: self.path / "checkpoints")
+    phases = property(
+        lambda self: self.checkpoints / "phases", doc="Of what is trained before the run itself."
+    )
     index = property(lambda self: self.checkpoints / checkpoint.INDEX)
     logs = property(lambda self: self.path / "logs")
     metrics = property(lambda self: self.path / "metrics.json")
@@ -137,6 +141,7 @@ class RunFolder:
         steps = [path for _, path in checkpoint.list_files(self.checkpoints)]
         for path in (self.model, self.metrics, self.samples, self.index, *steps):
             path.unlink(missing_ok=True)
+        shutil.rmtree(self.phases, ignore_errors=True)
         for path in sorted(self.logs.rglob("events.out.tfevents.*")):
             path.unlink()
 

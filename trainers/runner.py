@@ -12,6 +12,7 @@ from tfmmd import callbacks, checks, data
 from tfmmd.data.images import check_range
 from trainers import strategies, systems, workers
 from trainers.description import describe
+from trainers.phases import Interrupted, Phases
 from trainers.progress import Progress
 from trainers.recipe import Settings
 from trainers.run_data import RunData
@@ -49,19 +50,6 @@ class RunOptions:
     force: bool = False
     overrides: dict = dataclasses.field(default_factory=dict)
     rollbacks: int = 0
-
-
-class Interrupted(Exception):
-    """A run that was stopped by a signal after its state was saved.
-
-    Args:
-        message: What to tell the user.
-        signal: The signal's number.
-    """
-
-    def __init__(self, message, signal):
-        super().__init__(message)
-        self.signal = signal
 
 
 def run(options):
@@ -140,7 +128,7 @@ def train(recipe, model, extra, settings, run_data, folder, chief=True, rollback
         line.agree("step of the last checkpoint", start, "Put the run folder on a disk that all of them see.")
         line.watch()
     if start == 0 and recipe.prepare:
-        recipe.prepare(model, settings, run_data)
+        recipe.prepare(model, settings, run_data, Phases(folder.phases, settings.checkpoint_every, chief))
     model.check_data(run_data.train)  # as `fit` does with arrays: it gets a dataset here
     counters, shared = [guard], [guard, *extra, resume]
     if chief:

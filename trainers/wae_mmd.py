@@ -25,7 +25,7 @@ def outputs_per_code(settings):
     return 2 if settings.posterior == "gaussian" else 1
 
 
-def prepare(model, settings, data):
+def prepare(model, settings, data, phases):
     """Brings the first two moments of the codes to the prior's."""
     models.match_moments(
         model,

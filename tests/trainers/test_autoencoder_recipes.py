@@ -9,6 +9,7 @@ from tests.systems import digits
 from tfmmd import models
 from tfmmd.kernels import Gaussian
 from trainers import autoencoders, measures_autoencoder, runner, systems
+from trainers.phases import Phases
 
 NAMES = ("vae", "gmmn-ae", "aae", "wae-mmd", "wae-gan")
 SMALL = {"hidden": [16], "steps": 2}
@@ -128,11 +129,11 @@ def test_the_kernel_of_gmmn_ae_has_roots_of_the_papers_variances():
 
 @pytest.mark.parametrize("preset", ["quick", "paper"])
 @pytest.mark.parametrize("noise", [0.0, 0.2])
-def test_the_preparation_of_gmmn_ae_trains_its_autoencoder(preset, noise):
+def test_the_preparation_of_gmmn_ae_trains_its_autoencoder(preset, noise, tmp_path):
     updates = {"autoencoder_updates": 2, "fine_tuning_updates": 2}
     model, settings = built("gmmn-ae", preset=preset, autoencoder_hidden=[16], code_noise=noise, **updates)
     before = model.autoencoder.encoder.get_weights()
-    systems.recipe("gmmn-ae").prepare(model, settings, Data())
+    systems.recipe("gmmn-ae").prepare(model, settings, Data(), Phases(tmp_path, 1))
     assert not any(np.array_equal(a, b) for a, b in zip(before, model.autoencoder.encoder.get_weights()))
 
 

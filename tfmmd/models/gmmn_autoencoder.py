@@ -138,7 +138,9 @@ class GMMNAutoencoder(GenerativeModel):
         with self._thawed(x):
             return pretraining.pretrain(self.autoencoder, x, seed=self.seed, **settings)
 
-    def pretrain_whole(self, x, *, num_updates=3000, batch_size=100, make_optimizer=None, callbacks=None):
+    def pretrain_whole(
+        self, x, *, num_updates=3000, batch_size=100, make_optimizer=None, callbacks=None, fit=None
+    ):
         """Trains the auto-encoder as its own `fit` does, for networks of any kind; it is frozen again at the end.
 
         Args:
@@ -147,6 +149,7 @@ class GMMNAutoencoder(GenerativeModel):
             batch_size: Rows per update; the rows come in shuffled passes over `x`.
             make_optimizer: As in `pretrain`; the phase is "whole".
             callbacks: Keras callbacks.
+            fit: As in `pretrain`.
 
         Returns:
             The loss, a mean over the updates.
@@ -157,8 +160,8 @@ class GMMNAutoencoder(GenerativeModel):
             with self.distribute_strategy.scope():
                 optimizer = (make_optimizer or pretraining.default_optimizer)("whole", updates)
                 self.autoencoder.compile(optimizer=optimizer)
-            history = self.autoencoder.fit(batches, steps_per_epoch=updates, callbacks=callbacks, verbose=0)
-        return history.history["loss"][-1]
+            fit = fit or pretraining.fit_phase
+            return fit("whole", self.autoencoder, batches, updates, callbacks)
 
     @contextlib.contextmanager
     def _thawed(self, x):

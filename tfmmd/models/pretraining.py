@@ -26,6 +26,7 @@ def pretrain(
     layerwise=True,
     seed=0,
     callbacks=None,
+    fit=None,
 ):
     """Trains an `Autoencoder` of dense networks: greedily layer by layer, then as a whole.
 
@@ -44,6 +45,7 @@ def pretrain(
         layerwise: Whether the greedy phases run before fine-tuning.
         seed: Seed of order and dropout.
         callbacks: Keras callbacks for every phase.
+        fit: Function as `fit_phase` that is used in its place, such as one that keeps checkpoints.
 
     Returns:
         Dictionary from a phase's name to its mean loss.
@@ -72,9 +74,13 @@ def pretrain(
             phase = make(autoencoder, encoder, rates, seed)
             phase.compile((make_optimizer or default_optimizer)(name, steps))
         batches = shuffled_batches(x, batch_size, steps, seed)
-        history = phase.fit(batches, steps_per_epoch=steps, callbacks=callbacks, verbose=0)
-        losses[name] = history.history["loss"][-1]
+        losses[name] = (fit or fit_phase)(name, phase, batches, steps, callbacks)
     return losses
+
+
+def fit_phase(name, phase, batches, steps, callbacks=None):
+    """Trains a compiled phase on `steps` batches; returns its mean loss."""
+    return phase.fit(batches, steps_per_epoch=steps, callbacks=callbacks, verbose=0).history["loss"][-1]
 
 
 def default_optimizer(name, num_updates):
