@@ -6,6 +6,7 @@ from tfmmd import callbacks, checks, networks, priors
 from trainers import schedules
 
 NETWORKS = ("dense", "wae-small", "wae-conv")
+SCHEDULES = (*schedules.SCHEDULES, "stepwise", "exponential")
 PRIORS = {"normal": priors.Normal, "uniform": priors.Uniform, "sphere": priors.Sphere}
 MEASURES = ("parzen", "fid", "kid", "reconstruction", "latent_mmd2")
 MAPPED_ROWS = 2000  # codes drawn in the latent map
@@ -68,7 +69,7 @@ def make_optimizer(settings, name="learning_rate", steps=None, final=None, **kwa
     "exponential": the rate falls smoothly to the share `final`, or `final_rate`, at the end.
     """
     steps = steps or settings.steps
-    if settings.schedule == "stepwise":
+    if checks.one_of("schedule", settings.schedule, SCHEDULES) == "stepwise":
         factors, values = settings.rate_factors, [settings[name]]
         for factor in factors:
             values.append(values[-1] * factor)

@@ -52,7 +52,7 @@ RECIPE = Recipe(
     measures=MEASURES,
     settings={**SETTINGS, "shard_rows": False},  # ours: for many devices, see docs/distributed.md
     datasets={"celeb_a": {**CELEB_A, "latent_weight": 100.0}, "digits": SMALL},
-    presets={"paper": {}, "quick": {**QUICK, "latent_weight": 3.0}},
+    presets={"paper": {}, "quick": {**QUICK, "latent_weight": 3.0}},  # ours: for reconstructions
     special={("digits", "quick"): DIGITS},
     tunable={"learning_rate": (1e-4, 1e-2, "log"), "latent_weight": (1.0, 1000.0, "log")},
 )

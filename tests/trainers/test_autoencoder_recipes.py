@@ -87,6 +87,12 @@ def test_the_exponential_schedule_ends_at_a_hundredth():
     )
 
 
+def test_a_misspelt_schedule_is_answered_with_all_four_names():
+    settings = systems.recipe("wae-mmd").resolve("digits", "quick", {"schedule": "step-wise"})
+    with pytest.raises(ValueError, match=r"'constant', 'cosine', 'stepwise', 'exponential'.*Did you mean"):
+        autoencoders.make_optimizer(settings)
+
+
 def test_the_steps_of_aae_have_the_rates_and_momenta_of_the_paper():
     model, _ = built("aae", "mnist", "paper")
     players = (model.generator_optimizer, model.critic_optimizer, model.encoder_optimizer)
