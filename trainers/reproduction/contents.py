@@ -61,7 +61,7 @@ KDE = Table(
             "AAE",
             "aae",
             ("quick", {}),
-            ("paper", {}),
+            ("best", {}),
             {"mnist": "340 +- 2", TFD: "2252 +- 16"},
             {"mnist": 340},
         ),
