@@ -60,7 +60,7 @@ RECIPE = Recipe(
         },
         "digits": SMALL,
     },
-    presets={"paper": {}, "quick": {**QUICK, "latent_weight": 0.1}},  # ours: for reconstructions
+    presets={"paper": {}, "quick": {**QUICK, "latent_weight": 0.5}},  # ours: for reconstructions
     special={("digits", "quick"): DIGITS},
     tunable={"learning_rate": (1e-4, 1e-2, "log"), "latent_weight": (0.1, 100.0, "log")},
 )
