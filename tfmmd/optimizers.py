@@ -72,8 +72,11 @@ class LinearRamp(keras.optimizers.schedules.LearningRateSchedule):
 class FusedAdam(keras.optimizers.Adam):
     """`keras.optimizers.Adam` with one TensorFlow kernel for the update of a variable in place of a dozen.
 
-    The same arguments, state and steps, up to rounding. On a CPU the update takes a third of the time. Sparse
-    gradients and `amsgrad=True` go Keras's way.
+    The same state and steps, up to rounding. On a CPU the update takes a third of the time. Sparse gradients and
+    `amsgrad=True` go Keras's way.
+
+    Args:
+        *args, **kwargs: As in `keras.optimizers.Adam`.
 
     Example:
         ```python

@@ -79,7 +79,18 @@ def pretrain(
 
 
 def fit_phase(name, phase, batches, steps, callbacks=None):
-    """Trains a compiled phase on `steps` batches; returns its mean loss."""
+    """Trains a phase of the pretraining.
+
+    Args:
+        name: Its name, such as "layer 1", for messages and files.
+        phase: Compiled `GenerativeModel`.
+        batches: Dataset of `steps` batches `[b, ...]`.
+        steps: Number of updates.
+        callbacks: Keras callbacks.
+
+    Returns:
+        The mean loss.
+    """
     return phase.fit(batches, steps_per_epoch=steps, callbacks=callbacks, verbose=0).history["loss"][-1]
 
 
