@@ -124,10 +124,18 @@ def log_densities(blocks, points, bandwidths):
 def sample_blocks(model, num_samples, settings):
     """The model's samples in [0, 1] in blocks; of a GAE stratified over its components."""
     low, high = settings.value_range
-    draw = prior_draws(model, SEED)
+    draw = _stratified(model) if isinstance(model.prior, priors.DataMixture) else _sampled(model)
     for start in range(0, checks.positive_int("many_samples", num_samples), SAMPLES_PER_BLOCK):
-        codes = draw(min(SAMPLES_PER_BLOCK, num_samples - start), start)
-        yield (model.decode(codes).numpy() - low) / (high - low)
+        yield (draw(min(SAMPLES_PER_BLOCK, num_samples - start), start) - low) / (high - low)
+
+
+def _stratified(model):
+    codes = prior_draws(model, SEED)
+    return lambda number, start: model.decode(codes(number, start)).numpy()
+
+
+def _sampled(model):
+    return lambda number, start: model.sample(number, seed=SEED + start).numpy()
 
 
 def prior_draws(model, seed):

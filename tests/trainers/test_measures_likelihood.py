@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests import systems
 from tests.systems import CODE, decoder, digits, encoder
 from tfmmd import metrics, models
 from trainers import measures_likelihood as measures
@@ -98,6 +99,14 @@ def test_sample_blocks_are_the_same_each_time(gae):
     once, again = (np.concatenate([*measures.sample_blocks(gae, 150, settings())]) for _ in range(2))
     assert once.shape == (150, 8, 8, 1)
     np.testing.assert_array_equal(once, again)
+
+
+@pytest.mark.parametrize("make", [systems.gmmn, systems.gmmn_ae, systems.vae])
+def test_blocks_are_the_samples_of_consecutive_seeds(make, monkeypatch):
+    monkeypatch.setattr(measures, "SAMPLES_PER_BLOCK", 20)
+    model = make()
+    blocks = np.concatenate([*measures.sample_blocks(model, 50, settings(value_range=(-1, 3)))])
+    np.testing.assert_allclose(blocks, (model.sample(50, seed=measures.SEED).numpy() + 1) / 4, rtol=1e-6)
 
 
 def test_the_parzen_score_of_many_samples_says_its_number_and_memory(gae):

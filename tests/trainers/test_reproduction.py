@@ -76,6 +76,14 @@ def test_equal_runs_of_two_tables_share_a_folder():
     assert len({cell.folder for cell in other}) == 4
 
 
+@pytest.mark.parametrize("name, same", [("checkpoint_every", True), ("learning_rate", False)])
+def test_a_preset_that_changes_its_numbers_gets_a_folder_of_its_own(name, same, monkeypatch):
+    free = dataclasses.replace(tables.cells(TABLE, "quick", "digits", 1)[0], overrides=())
+    before = free.folder
+    monkeypatch.setitem(systems.recipe("gmmn").presets["quick"], name, 77)
+    assert (free.folder == before) == same
+
+
 @pytest.mark.parametrize("preset, labels", [("quick", ["first"]), ("paper", ["first", "large"])])
 def test_a_row_without_quick_settings_is_in_the_paper_table_alone(preset, labels):
     large = tables.Row("large", "gmmn", None, ("paper", {}))
@@ -195,12 +203,14 @@ def test_a_page_holds_scores_targets_and_text(record, tmp_path, monkeypatch):
     path.parent.mkdir()
     write_json(path, record)
     page = command.write_page(tmp_path).read_text()
+    minutes = sum(found[0]["minutes"] for found in record["rows"].values())
     for text in (
         "What we learned.",
         "1 +- 1",
         "reached",
         "missed",
         "k-means centroids",
+        f"| all | 2 | {minutes:.0f} |",
         "tiny-digits-quick.png",
     ):
         assert text in page

@@ -21,10 +21,24 @@ def render(docs):
         docs: Folder with `results/reproduction-*.json` and `reproduction/*.md`.
     """
     docs = Path(docs)
-    parts = [_text(docs, "introduction")]
+    parts = [_text(docs, "introduction"), _budget(docs)]
     for table in contents.TABLES.values():
         parts += [f"## {table.title}", _text(docs, table.name), *_results(docs, table)]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _budget(docs):
+    """The wall time of the first run of every row of the quick tables, where it was kept."""
+    lines, times = [], []
+    for table in contents.TABLES.values():
+        path = results_path(docs, table.name, table.datasets[0], "quick")
+        rows = read_json(path)["rows"].values() if path.exists() else ()
+        kept = [found[0]["minutes"] for found in rows if found and found[0]["minutes"] is not None]
+        if kept:
+            times += kept
+            lines.append(f"| {table.name} | {len(kept)} | {sum(kept):.0f} |")
+    heads = ["| quick table | rows | minutes, one run of each |", "| --- | --- | --- |"]
+    return "\n".join([*heads, *lines, f"| all | {len(times)} | {sum(times):.0f} |"]) if times else ""
 
 
 def _text(docs, name):

@@ -9,13 +9,12 @@ import time
 from pathlib import Path
 
 from tfmmd.callbacks.resume import STOPPED_EXIT_CODES
-from trainers import gather, runner, systems
+from trainers import gather, runner
 from trainers.progress import duration
 from trainers.reproduction import tables
 from trainers.run_folder import read_json, write_json
 
 RECORD = "cell.json"  # in a run folder: seconds and scores of what is finished
-IDLE = ("measures", "report_every", "checkpoint_every")  # settings that change no number
 HISTORY = "kid_learning_rate.json"  # where the scheduler was at work
 
 
@@ -88,11 +87,9 @@ def _is_run_of(record, cell):
     words = shlex.split(record["command"])
     if (cell.system, cell.dataset, cell.seed) != (words[4], words[6], record["seed"]):
         return False
-    settings = systems.recipe(cell.system).resolve(cell.dataset, cell.preset, dict(cell.overrides))
+    training = cell.training
     return all(
-        gather.plain(settings.get(name)) == value
-        for name, value in record["settings"].items()
-        if name not in IDLE
+        training.get(name) == value for name, value in record["settings"].items() if name not in tables.IDLE
     )
 
 

@@ -6,7 +6,10 @@ import hashlib
 import json
 from collections.abc import Callable
 
+from trainers import gather, systems
+
 PRESETS = ("quick", "paper")
+IDLE = ("measures", "report_every", "checkpoint_every", *gather.WHERE)  # settings that change no number
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +42,6 @@ class Row:
         target: What the first column must reach (higher or lower is better as the column says), by dataset.
         ensemble: Whether the seeds are members that vote, not repetitions.
         datasets: The datasets it is for; empty means all of the table's.
-        measures: Scored beside the table's measures.
     """
 
     label: str
@@ -50,7 +52,6 @@ class Row:
     target: dict = dataclasses.field(default_factory=dict)
     ensemble: bool = False
     datasets: tuple = ()
-    measures: tuple = ()
 
     def recipe(self, preset):
         """Recipe preset and overrides of this row in a table's preset."""
@@ -99,9 +100,15 @@ class Cell:
     measures: tuple
 
     @property
+    def training(self):
+        """The settings that its numbers depend on, as JSON gives them back."""
+        settings = systems.recipe(self.system).resolve(self.dataset, self.preset, dict(self.overrides))
+        return {name: gather.plain(value) for name, value in settings.items() if name not in IDLE}
+
+    @property
     def folder(self):
-        """Name of the run folder, the same for equal runs in different tables."""
-        told = json.dumps([self.system, self.dataset, self.preset, self.overrides, self.seed])
+        """Name of the run folder, the same for equal runs in different tables, another one once a preset changes."""
+        told = json.dumps([self.system, self.dataset, self.preset, self.seed, self.training], sort_keys=True)
         digest = hashlib.sha256(told.encode()).hexdigest()[:8]
         return f"{self.system}-{self.dataset.replace('/', '-')}-{self.preset}-seed{self.seed}-{digest}"
 
@@ -117,7 +124,7 @@ def cells(table, preset, dataset, num_seeds):
             row.recipe(preset)[0],
             tuple(sorted(row.recipe(preset)[1].items())),
             seed,
-            (*table.measures, *row.measures),
+            table.measures,
         )
         for seed in range(num_seeds)
         for row in table.rows_for(dataset, preset)
