@@ -81,6 +81,9 @@ def _add_reproduce(commands):
     book.add_argument("tables", metavar="TABLE", nargs="*", help="kde, likelihood, ...; all if none is named")
     book.add_argument("--preset", default="quick", help="quick or paper")
     book.add_argument("--seeds", type=int, default=1, help="runs of each row")
+    book.add_argument(
+        "--jobs", type=int, default=1, help="runs at once, which share the cores: small networks need few"
+    )
     book.add_argument("--dataset", help="another dataset of the table, such as cifar10")
     book.add_argument(
         "--runs", default="runs/reproduce", help="folder of run folders; finished ones are kept"
@@ -255,6 +258,7 @@ def _reproduce(options):
             runs=options.runs,
             docs=options.docs,
             gathered=options.gathered,
+            jobs=options.jobs,
         )
     return f"page: {page}", {"page": str(page)}
 

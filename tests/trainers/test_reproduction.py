@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tfmmd.data.load import find
 from trainers import __main__ as command_line
-from trainers import systems
-from trainers.reproduction import book, cells, command, contents, experiments, plots, tables
+from trainers import lenet, systems
+from trainers.reproduction import book, cells, command, contents, experiments, plots, processes, tables
 from trainers.run_folder import write_json
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -39,7 +40,7 @@ def runs(tmp_path_factory):
     return tmp_path_factory.mktemp("runs")
 
 
-def in_this_process(command):
+def in_this_process(self, command):
     """Stands in for a process of its own: the same command line, without the seconds that a start takes."""
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
@@ -49,7 +50,7 @@ def in_this_process(command):
 @pytest.fixture(scope="module")
 def record(runs):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cells, "_call", in_this_process)
+        patch.setattr(processes.Processes, "outcome", in_this_process)
         return cells.run_table(TABLE, "quick", "digits", 2, runs, lambda line: None)
 
 
@@ -105,13 +106,15 @@ def test_a_record_says_settings_versions_machine_commit_and_minutes(record):
 
 
 def test_a_finished_cell_is_not_run_again(record, runs, monkeypatch):
-    monkeypatch.setattr(cells, "_trainers", lambda *_: pytest.fail("a finished cell was run"))
+    monkeypatch.setattr(processes.Processes, "outcome", lambda *_: pytest.fail("a finished cell was run"))
     again = cells.run_table(TABLE, "quick", "digits", 2, runs, lambda line: None)
     assert again == record
 
 
 def test_a_run_of_a_gathered_file_is_taken_over(record, tmp_path, monkeypatch):
-    monkeypatch.setattr(cells, "_trainers", lambda *_: pytest.fail("a gathered run was run again"))
+    monkeypatch.setattr(
+        processes.Processes, "outcome", lambda *_: pytest.fail("a gathered run was run again")
+    )
     runs = [cell for found in record["rows"].values() for cell in found]
     write_json(tmp_path / "gathered.json", {"runs": runs})
     again = cells.run_table(
@@ -156,8 +159,35 @@ def test_a_target_says_whether_it_was_reached(row, expected, record):
 def test_a_failing_cell_names_its_command(tmp_path):
     row = tables.Row("broken", "gmmn", ("quick", {**TINY, "steps": -1}))
     broken = tables.Table("broken", "Broken", (contents.PARZEN,), (row,), ("digits",), ("parzen",))
-    with pytest.raises(cells.CellFailed, match="trainers run gmmn --dataset digits"):
+    with pytest.raises(processes.CommandFailed, match="trainers run gmmn --dataset digits"):
         cells.run_table(broken, "quick", "digits", 1, tmp_path, lambda line: None)
+
+
+@pytest.mark.parametrize(
+    "measures, there, labelled, made",
+    [
+        (("kid",), False, True, True),
+        (("mode_coverage", "parzen"), False, True, True),
+        (("kid",), True, True, False),
+        (("kid",), False, False, False),
+        (("parzen",), False, True, False),
+    ],
+)
+def test_the_classifier_of_the_scores_is_trained_first(
+    measures, there, labelled, made, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    path = lenet.default_path("digits")
+    path.parent.mkdir(parents=True)
+    if there:
+        path.touch()
+    pool, commands = processes.Processes(), []
+    monkeypatch.setattr(pool, "outcome", lambda command: commands.append(command[3:]) or (0, "{}"))
+    source = dataclasses.replace(find("digits", "train"), labelled=labelled)
+    monkeypatch.setattr(cells, "find", lambda *_: source)
+    cells._make_classifier(dataclasses.replace(TABLE, measures=measures), "digits", pool, lambda line: None)
+    expected = ["run", "lenet", "--dataset", "digits", "--resume", "--json"]
+    assert commands == ([expected] if made else [])
 
 
 def test_an_unknown_table_is_told_the_names(capsys):

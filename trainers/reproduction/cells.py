@@ -1,28 +1,24 @@
-"""Runs the cells of a table in processes of their own; what is finished is kept, what was stopped goes on."""
+"""Runs the cells of a table; what is finished is kept, what was stopped goes on."""
 
 import json
 import shlex
-import signal
-import subprocess
-import sys
+import threading
 import time
 from pathlib import Path
 
-from tfmmd.callbacks.resume import STOPPED_EXIT_CODES
-from trainers import gather, runner
+from tfmmd.data.load import find
+from trainers import evaluate, gather, lenet
 from trainers.progress import duration
 from trainers.reproduction import tables
+from trainers.reproduction.processes import Processes
 from trainers.run_folder import read_json, write_json
 
 RECORD = "cell.json"  # in a run folder: seconds and scores of what is finished
 HISTORY = "kid_learning_rate.json"  # where the scheduler was at work
+OF_CLASSIFIER = {*evaluate.OF_FEATURES, "mode_coverage"}  # measures that need the dataset's LeNet
 
 
-class CellFailed(RuntimeError):
-    """A run of a table ended with an error."""
-
-
-def run_table(table, preset, dataset, num_seeds, runs, report=print, gathered=()):
+def run_table(table, preset, dataset, num_seeds, runs, report=print, gathered=(), jobs=1):
     """Runs what is not finished of a table.
 
     Args:
@@ -33,38 +29,74 @@ def run_table(table, preset, dataset, num_seeds, runs, report=print, gathered=()
         runs: Folder of run folders.
         report: Function of a line for people.
         gathered: Files of `trainers gather`: a run in them that is one of the table's is not run again.
+        jobs: Number of runs at once.
 
     Returns:
         The table's results, a JSON mapping: `rows` (label -> list of cells) and `experiment`.
 
     Raises:
-        CellFailed: If a run fails; the finished ones are kept.
+        trainers.reproduction.processes.CommandFailed: If a run fails; the finished ones are kept.
         trainers.runner.Interrupted: If a run was stopped; the same command goes on.
     """
     todo = tables.cells(table, preset, dataset, num_seeds)
     known = [_found(cell, table, gathered) for cell in todo]
-    missing = [found is None and not is_finished(cell, runs) for cell, found in zip(todo, known)]
-    began, first = time.monotonic(), sum(missing)
-    records, left = [], first
-    for number, (cell, found, is_missing) in enumerate(zip(todo, known, missing), start=1):
-        if is_missing:
-            done = first - left
-            rest = duration((time.monotonic() - began) / done * left) if done else "unknown"
-            report(
-                f"[{table.name} {number}/{len(todo)}] {cell.label}, seed {cell.seed}: {left} to run, time left {rest}"
-            )
-            run_cell(cell, runs)
-            left -= 1
-        records.append((cell.label, found or _record(cell, runs)))
-    rows = {
-        row.label: [r for label, r in records if label == row.label]
-        for row in table.rows_for(dataset, preset)
-    }
-    for row in table.rows_for(dataset, preset):
-        if row.ensemble and num_seeds > 1:
-            rows[row.label] = [_together(row, todo, runs, rows[row.label])]
+    missing = [cell for cell, found in zip(todo, known) if found is None and not is_finished(cell, runs)]
+    with Processes(max(1, min(jobs, len(missing)))) as processes:
+        if missing:
+            _make_classifier(table, dataset, processes, report)
+        progress = _Progress(table, len(missing), report)
+        processes.each(lambda cell: _run_reported(cell, runs, processes, progress), missing)
+        records = [(cell.label, found or _record(cell, runs)) for cell, found in zip(todo, known)]
+        rows = _rows(table, preset, dataset, records)
+        for row in table.rows_for(dataset, preset):
+            if row.ensemble and num_seeds > 1:
+                rows[row.label] = [_together(row, todo, runs, rows[row.label], processes)]
     experiment = table.experiment and table.experiment(table.rows_for(dataset, preset), preset, dataset)
     return {"rows": rows, "experiment": experiment}
+
+
+def _rows(table, preset, dataset, records):
+    """Label -> the records of its seeds, in the table's order."""
+    return {
+        row.label: [record for label, record in records if label == row.label]
+        for row in table.rows_for(dataset, preset)
+    }
+
+
+def _make_classifier(table, dataset, processes, report):
+    """Trains the LeNet that a table's measures need, if there is none and the dataset has labels."""
+    path = lenet.default_path(dataset)
+    if not OF_CLASSIFIER & set(table.measures) or path.exists() or not find(dataset, "train").labelled:
+        return
+    report(f"[{table.name}] the classifier of its scores: {path}")
+    processes.trainers(["run", "lenet", "--dataset", dataset, "--resume"], "the classifier")
+
+
+class _Progress:
+    """Lines for people: which cell begins, and the time left by the mean of those that ended."""
+
+    def __init__(self, table, number, report):
+        self.table, self.number, self.report = table, number, report
+        self.begun = self.done = 0
+        self.start, self.lock = time.monotonic(), threading.Lock()
+
+    def begin(self, cell):
+        with self.lock:
+            self.begun += 1
+            seconds = (time.monotonic() - self.start) / self.done if self.done else None
+            rest = duration(seconds * (self.number - self.done)) if seconds else "unknown"
+            head = f"[{self.table.name} {self.begun}/{self.number}] {cell.label}, seed {cell.seed}"
+            self.report(f"{head}: {self.number - self.done} to run, time left {rest}")
+
+    def end(self):
+        with self.lock:
+            self.done += 1
+
+
+def _run_reported(cell, runs, processes, progress):
+    progress.begin(cell)
+    run_cell(cell, runs, processes)
+    progress.end()
 
 
 def _found(cell, table, gathered):
@@ -99,20 +131,20 @@ def is_finished(cell, runs):
     return path.exists() and set(cell.measures) <= set(read_json(path)["measures"])
 
 
-def run_cell(cell, runs):
+def run_cell(cell, runs, processes):
     """Trains and scores one cell; one that is trained and lacks a measure is scored only."""
     folder = Path(runs) / cell.folder
     old = read_json(folder / RECORD) if (folder / RECORD).exists() else None
     missing = [name for name in cell.measures if not old or name not in old["measures"]]
     flags = [flag for name in missing for flag in ("--measure", name)]
     if old:
-        scores = {**old["scores"], **_trainers(cell, ["evaluate", str(folder), *flags])}
+        scores = {**old["scores"], **processes.trainers(["evaluate", str(folder), *flags], _name(cell))}
     else:
-        scores = _trained(cell, folder, flags)
+        scores = _trained(cell, folder, flags, processes)
     write_json(folder / RECORD, {"measures": [*(old["measures"] if old else ()), *missing], "scores": scores})
 
 
-def _trained(cell, folder, flags):
+def _trained(cell, folder, flags, processes):
     """The scores of a run that is started or gone on with."""
     command = ["run", cell.system, "--dataset", cell.dataset, "--preset", cell.preset]
     command += ["--seed", str(cell.seed), "--run-dir", str(folder), "--resume", *flags]
@@ -120,37 +152,13 @@ def _trained(cell, folder, flags):
         command += ["--set", f"{name}={json.dumps(value)}"]
     began = time.monotonic()
     try:
-        return _trainers(cell, command)["metrics"]
+        return processes.trainers(command, _name(cell))["metrics"]
     finally:
         _add_seconds(folder, time.monotonic() - began)
 
 
-def _trainers(cell, arguments):
-    """The JSON that a command of `python -m trainers` prints."""
-    command = [sys.executable, "-m", "trainers", *arguments, "--json"]
-    code, out = _call(command)
-    if code in STOPPED_EXIT_CODES or code < 0:
-        text = f"Stopped in {cell.label}, seed {cell.seed}; the same command goes on."
-        raise runner.Interrupted(text, -code if code < 0 else code - 128)
-    if code:
-        raise CellFailed(
-            f"A cell of the table {cell.table!r} failed. Received: exit code {code} of "
-            f"`{' '.join(command[1:])}`. Mend what it says above; the finished cells are kept."
-        )
-    return json.loads(out.splitlines()[-1])
-
-
-def _call(command):
-    """Exit code and standard output of a command; a signal to stop is passed on, and the command saves its state."""
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = {s: signal.signal(s, lambda *_: child.terminate()) for s in signals}
-    try:
-        out, _ = child.communicate()
-    finally:
-        for s, handler in before.items():
-            signal.signal(s, handler)
-    return child.returncode, out
+def _name(cell):
+    return f"{cell.label}, seed {cell.seed}"
 
 
 def _add_seconds(folder, seconds):
@@ -170,10 +178,9 @@ def _record(cell, runs):
     return record
 
 
-def _together(row, todo, runs, records):
+def _together(row, todo, runs, records, processes):
     """The record of an ensemble of all seeds of a row."""
-    members = [cell for cell in todo if cell.label == row.label]
-    folders = [str(Path(runs) / cell.folder) for cell in members]
-    scores = _trainers(members[0], ["ensemble", *folders])["ensemble"]
+    folders = [str(Path(runs) / cell.folder) for cell in todo if cell.label == row.label]
+    scores = processes.trainers(["ensemble", *folders], row.label)["ensemble"]
     minutes = round(sum(record["minutes"] for record in records), 1)
-    return {**records[0], "metrics": scores, "minutes": minutes, "members": len(members)}
+    return {**records[0], "metrics": scores, "minutes": minutes, "members": len(folders)}

@@ -8,7 +8,7 @@ from trainers.reproduction import book, cells, contents, plots, tables
 from trainers.run_folder import read_json, write_json
 
 
-def reproduce(names, *, preset, num_seeds, dataset, runs, docs, report=None, gathered=()):
+def reproduce(names, *, preset, num_seeds, dataset, runs, docs, report=None, gathered=(), jobs=1):
     """Runs tables and writes the book.
 
     Args:
@@ -20,6 +20,7 @@ def reproduce(names, *, preset, num_seeds, dataset, runs, docs, report=None, gat
         docs: Folder of `results/`, `reproduction/` and `reproduction.md`.
         report: Function of a line for people; None prints to stderr.
         gathered: Files of `trainers gather` whose runs are taken over.
+        jobs: Number of runs at once.
 
     Returns:
         Path of the page.
@@ -30,13 +31,14 @@ def reproduce(names, *, preset, num_seeds, dataset, runs, docs, report=None, gat
     report = report or (lambda line: print(line, file=sys.stderr, flush=True))
     checks.one_of("preset", preset, tables.PRESETS)
     checks.positive_int("seeds", num_seeds)
+    checks.positive_int("jobs", jobs)
     chosen = [contents.TABLES[checks.one_of("table", name, contents.TABLES)] for name in names]
     chosen = chosen or list(contents.TABLES.values())
     for table in chosen if dataset else ():
         checks.one_of(f"dataset of {table.name}", dataset, table.datasets)
     for table in chosen:
         on = dataset or table.datasets[0]
-        record = cells.run_table(table, preset, on, num_seeds, runs, report, gathered)
+        record = cells.run_table(table, preset, on, num_seeds, runs, report, gathered, jobs)
         path = book.results_path(docs, table.name, on, preset)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, record)

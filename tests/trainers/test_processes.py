@@ -1,0 +1,95 @@
+"""Commands in processes of their own: at once, sharing the cores, stopped together."""
+
+import os
+import signal
+import sys
+import threading
+import time
+
+import pytest
+
+from trainers import runner
+from trainers.reproduction import processes
+from trainers.reproduction.processes import THREADS, Processes
+
+SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
+
+
+def threads_of(jobs):
+    """What a child sees of the variables of threads."""
+    script = f"import os; print([os.environ.get(name) for name in {THREADS!r}])"
+    return Processes(jobs).outcome([sys.executable, "-c", script])[1].strip()
+
+
+@pytest.fixture
+def free(monkeypatch):
+    """An environment that says nothing of threads, on a machine of eight cores."""
+    for name in THREADS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    return monkeypatch
+
+
+@pytest.mark.parametrize("jobs, share", [(1, None), (2, "4"), (3, "2"), (20, "1")])
+def test_processes_share_the_cores(jobs, share, free):
+    assert threads_of(jobs) == str([share] * len(THREADS))
+
+
+def test_the_environment_has_the_last_word_on_threads(free):
+    free.setenv(THREADS[0], "7")
+    assert threads_of(2) == str(["7", *["4"] * (len(THREADS) - 1)])
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 3])
+def test_as_many_run_at_once_as_there_are_jobs(jobs):
+    running, most, lock = [], [], threading.Lock()
+
+    def work(item):
+        with lock:
+            running.append(item)
+            most.append(len(running))
+        time.sleep(0.1)
+        with lock:
+            running.remove(item)
+
+    Processes(jobs).each(work, range(6))
+    assert max(most) == jobs
+
+
+def test_an_error_is_raised_and_stops_what_runs_and_waits():
+    pool, begun = Processes(2), []
+
+    def work(item):
+        begun.append(item)
+        if item == 0:
+            raise processes.CommandFailed("first")
+        pool.outcome(SLEEP)
+
+    start = time.monotonic()
+    with pytest.raises(processes.CommandFailed, match="first"):
+        pool.each(work, range(4))
+    assert time.monotonic() - start < 30
+    assert set(begun) <= {0, 1, 2}  # one more may have begun before the error was seen
+
+
+def test_a_signal_stops_all_that_run_and_begins_no_more():
+    begun = []
+
+    def work(item):
+        begun.append(item)
+        code, _ = pool.outcome(SLEEP)
+        if len(begun) < 2 or code >= 0:
+            pytest.fail("a command ended by itself")
+        raise runner.Interrupted("stopped", -code)
+
+    with Processes(2) as pool, pytest.raises(runner.Interrupted):
+        threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGTERM]).start()
+        pool.each(work, range(4))
+    assert len(begun) == 2 and pool.stopped_by == signal.SIGTERM
+
+
+def test_the_handlers_from_before_come_back():
+    before = signal.getsignal(signal.SIGTERM)
+    with Processes(2):
+        assert signal.getsignal(signal.SIGTERM) != before
+    assert signal.getsignal(signal.SIGTERM) == before
