@@ -57,6 +57,39 @@ def test_columns_and_neighbouring_seeds_are_uncorrelated(draw):
     assert np.abs(off_diagonal).max() < 5 / np.sqrt(20_000)  # five standard errors
 
 
+@pytest.fixture(scope="module")
+def block():
+    return seeds.normal_block([1500, 1001], seeds.pair(3, 5, "GaussianNoise")).numpy().astype(np.float64)
+
+
+@pytest.mark.parametrize("power, moment", [(1, 0.0), (2, 1.0), (3, 0.0), (4, 3.0), (6, 15.0)])
+def test_a_block_has_the_moments_of_the_normal_law(power, moment, block):
+    spread = np.std(block**power) / np.sqrt(block.size)
+    assert abs(np.mean(block**power) - moment) < 4 * spread
+
+
+def test_a_block_follows_the_normal_law(block):
+    assert stats.kstest(block.ravel(), "norm").pvalue > 1e-3
+
+
+@pytest.mark.parametrize("lag", [1, 2, 1001, 1500 * 1001 // 2])
+def test_draws_of_a_block_are_uncorrelated(lag, block):
+    flat = block.ravel()
+    first, second = flat[:-lag], flat[lag:]
+    for x, y in ((first, second), (first**2, second**2)):
+        assert abs(np.corrcoef(x, y)[0, 1]) < 4 / np.sqrt(len(x))
+
+
+def test_the_smallest_half_gives_the_largest_draw(block):
+    assert 4.4 < np.max(np.abs(block)) < np.sqrt(-2 * np.log(0.5 * 2.0**-16))
+
+
+@pytest.mark.parametrize("shape", [[1], [3], [5, 7], [2, 2, 2]])
+def test_a_block_of_any_shape_is_finite(shape):
+    draw = seeds.normal_block(shape, seeds.pair(0, 0, "noise"))
+    assert draw.shape == shape and np.all(np.isfinite(draw))
+
+
 @pytest.mark.parametrize("change", [(2, 3, "latent"), (1, 4, "latent"), (1, 3, "other")])
 def test_seed_step_and_role_each_change_the_draw(change):
     base = seeds.normal([100], seeds.pair(1, 3, "latent")).numpy()

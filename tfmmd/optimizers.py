@@ -87,20 +87,36 @@ class FusedAdam(keras.optimizers.Adam):
     def update_step(self, gradient, variable, learning_rate):
         if self.amsgrad or isinstance(gradient, tf.IndexedSlices):
             return super().update_step(gradient, variable, learning_rate)
-        index, dtype = self._get_variable_index(variable), variable.dtype
-        step = tf.cast(self.iterations + 1, dtype)
-        tf.raw_ops.ResourceApplyAdam(
-            var=variable.handle,
-            m=self._momentums[index].value.handle,
-            v=self._velocities[index].value.handle,
-            beta1_power=tf.cast(self.beta_1, dtype) ** step,
-            beta2_power=tf.cast(self.beta_2, dtype) ** step,
-            lr=tf.cast(learning_rate, dtype),
-            beta1=tf.cast(self.beta_1, dtype),
-            beta2=tf.cast(self.beta_2, dtype),
-            epsilon=tf.cast(self.epsilon, dtype),
-            grad=tf.cast(gradient, dtype),
+        index = self._get_variable_index(variable)
+        _adam_step(
+            self,
+            variable,
+            self._momentums[index],
+            self._velocities[index],
+            gradient,
+            learning_rate,
+            self.epsilon,
         )
+
+
+def _adam_step(optimizer, variable, mean, square, gradient, learning_rate, epsilon):
+    """One step of Adam on a variable and its two moments, by TensorFlow's kernel."""
+    dtype = variable.dtype
+    step, beta_1, beta_2 = (
+        tf.cast(x, dtype) for x in (optimizer.iterations + 1, optimizer.beta_1, optimizer.beta_2)
+    )
+    tf.raw_ops.ResourceApplyAdam(
+        var=variable.handle,
+        m=mean.value.handle,
+        v=square.value.handle,
+        beta1_power=beta_1**step,
+        beta2_power=beta_2**step,
+        lr=tf.cast(learning_rate, dtype),
+        beta1=beta_1,
+        beta2=beta_2,
+        epsilon=tf.cast(epsilon, dtype),
+        grad=tf.cast(gradient, dtype),
+    )
 
 
 @register
@@ -132,17 +148,12 @@ class RootAdam(keras.optimizers.Optimizer):
         self.means, self.squares = self.add_optimizer_variables(variables, ["mean", "square"])
 
     def update_step(self, gradient, variable, learning_rate):
+        """Adam without epsilon on squares that have it inside: square = mean of gradient**2 + epsilon."""
         index = self._get_variable_index(variable)
         mean, square = self.means[index], self.squares[index]
-        step = keras.ops.cast(self.iterations + 1, variable.dtype)
-        unbias_mean = 1 - keras.ops.power(keras.ops.cast(self.beta_1, variable.dtype), step)
-        unbias_square = 1 - keras.ops.power(keras.ops.cast(self.beta_2, variable.dtype), step)
-        # v_hat + epsilon = (v + epsilon * unbias_square) / unbias_square: scalars stay out of the array work
-        rate = keras.ops.cast(learning_rate, variable.dtype) * keras.ops.sqrt(unbias_square) / unbias_mean
-        self.assign_add(mean, (gradient - mean) * (1 - self.beta_1))
-        self.assign_add(square, (keras.ops.square(gradient) - square) * (1 - self.beta_2))
-        change = rate * mean * keras.ops.rsqrt(square + self.epsilon * unbias_square)
-        self.assign_sub(variable, change)
+        share = self.epsilon * (1 - self.beta_2) / self.beta_2  # the kernel multiplies it by beta_2
+        self.assign_add(square, tf.fill(square.shape, tf.cast(share, square.dtype)))
+        _adam_step(self, variable, mean, square, tf.convert_to_tensor(gradient), learning_rate, 0.0)
 
     def get_config(self):
         names = ("beta_1", "beta_2", "epsilon")

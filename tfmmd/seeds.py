@@ -60,16 +60,21 @@ def normal(shape, seed_pair, dtype=tf.float32):
 
 
 def normal_block(shape, seed_pair):
-    """Standard normal float32 noise `[*shape]` from a seed pair, by Box-Muller on whole arrays.
+    """Standard normal float32 noise `[*shape]` from a seed pair, for the large draws of noise inside of networks.
 
-    Half the cost of `normal` on a CPU: for the large draws of noise inside of networks.
+    By Box-Muller on whole arrays, two draws from the halves of one 32-bit word: 40 % of the cost of `normal` on a
+    CPU. Halves of 16 bits leave no draw beyond 4.86 standard deviations.
     """
     size = tf.reduce_prod(shape)
-    unit = uniform(tf.stack([2, (size + 1) // 2]), seed_pair)
-    radius, angle = (
-        tf.sqrt(-2.0 * tf.math.log(1.0 - unit[0])),
-        2.0 * math.pi * unit[1],
-    )  # 1 - u lies in (0, 1]
+    words = tf.random.stateless_uniform(
+        [(size + 1) // 2], seed_pair, minval=None, maxval=None, dtype=tf.uint32, alg="philox"
+    )
+    low, high = (
+        tf.bitwise.bitwise_and(words, 0xFFFF),
+        tf.bitwise.right_shift(words, tf.constant(16, tf.uint32)),
+    )
+    radius = tf.sqrt(-2.0 * tf.math.log((tf.cast(low, tf.float32) + 0.5) * 2.0**-16))
+    angle = tf.cast(high, tf.float32) * (2.0 * math.pi * 2.0**-16)
     flat = tf.concat([radius * tf.cos(angle), radius * tf.sin(angle)], axis=0)
     return tf.reshape(flat[:size], shape)
 
