@@ -93,9 +93,9 @@ def test_layer_switches_train_and_sample_rows_alone(switches):
 
 def test_initialization_gives_normal_features_to_the_critic():
     model = make()
-    model.initialize(digits(64))
-    features = model.critic(digits(64), training=True).numpy()
-    np.testing.assert_allclose([features.mean(), features.std()], [0.0, 1.0], atol=0.3)  # other noise
+    model.initialize(digits(640))
+    features = model.critic(digits(640), training=True).numpy()  # other noise: means differ by some 0.06
+    np.testing.assert_allclose([features.mean(), features.std()], [0.0, 1.0], atol=0.3)
 
 
 def test_labels_are_refused():
