@@ -82,10 +82,22 @@ def test_a_signal_stops_all_that_run_and_begins_no_more():
             pytest.fail("a command ended by itself")
         raise runner.Interrupted("stopped", -code)
 
-    with Processes(2) as pool, pytest.raises(runner.Interrupted):
+    with pytest.raises(runner.Interrupted), Processes(2) as pool:
         threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGTERM]).start()
         pool.each(work, range(4))
     assert len(begun) == 2 and pool.stopped_by == signal.SIGTERM
+
+
+def test_a_signal_when_nothing_runs_is_not_lost():
+    with pytest.raises(runner.Interrupted) as stop, Processes():
+        signal.raise_signal(signal.SIGINT)
+    assert stop.value.signal == signal.SIGINT
+
+
+def test_an_error_of_the_block_goes_before_a_signal():
+    with pytest.raises(KeyError), Processes():
+        signal.raise_signal(signal.SIGINT)
+        raise KeyError("first")
 
 
 def test_the_handlers_from_before_come_back():

@@ -24,6 +24,9 @@ class Processes:
     Args:
         jobs: Number of commands at once; with several the machine's cores are shared out among them, unless the
             environment says how many threads each has.
+
+    Raises:
+        trainers.runner.Interrupted: At the end of the block, if a signal came that stopped nothing.
     """
 
     def __init__(self, jobs=1):
@@ -34,9 +37,11 @@ class Processes:
         self._before = {number: signal.signal(number, self._stop) for number in SIGNALS}
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        if kind is None:
+            self._check_stopped()  # the signal came when nothing ran
 
     def each(self, function, items):
         """`function(item)` for every item, `jobs` at once; an error stops what runs and is raised."""
@@ -82,9 +87,12 @@ class Processes:
         return dict(os.environ) if self.jobs == 1 else {**dict.fromkeys(THREADS, share), **os.environ}
 
     def _unless_stopped(self, function, item):
-        if self.stopped_by:
-            raise self._interrupted("Processes", self.stopped_by)
+        self._check_stopped()
         return function(item)
+
+    def _check_stopped(self):
+        if self.stopped_by:
+            raise self._interrupted("a pause between two commands", self.stopped_by)
 
     def _stop(self, number, frame=None):
         self.stopped_by = self.stopped_by or number
