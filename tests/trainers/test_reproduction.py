@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from tfmmd.data.load import find
 from trainers import __main__ as command_line
 from trainers import lenet, systems
 from trainers.reproduction import book, cells, command, contents, experiments, plots, processes, tables
-from trainers.run_folder import write_json
+from trainers.run_folder import read_json, write_json
 
 DOCS = Path(__file__).parents[2] / "docs"
 TINY = {
@@ -109,6 +110,17 @@ def test_a_finished_cell_is_not_run_again(record, runs, monkeypatch):
     monkeypatch.setattr(processes.Processes, "outcome", lambda *_: pytest.fail("a finished cell was run"))
     again = cells.run_table(TABLE, "quick", "digits", 2, runs, lambda line: None)
     assert again == record
+
+
+def test_a_cell_that_lacks_a_measure_is_scored_and_its_time_added(record, runs, tmp_path, monkeypatch):
+    monkeypatch.setattr(processes.Processes, "outcome", in_this_process)
+    shutil.copytree(runs, tmp_path, dirs_exist_ok=True)
+    cell = tables.cells(TABLE, "quick", "digits", 1)[0]
+    folder = tmp_path / cell.folder
+    before = read_json(folder / "seconds.json")["seconds"]
+    cells.run_cell(dataclasses.replace(cell, measures=("parzen", "pixel_kid")), tmp_path, processes.Processes())
+    assert read_json(folder / cells.RECORD)["measures"] == ["parzen", "pixel_kid"]
+    assert read_json(folder / "seconds.json")["seconds"] > before
 
 
 def test_a_run_of_a_gathered_file_is_taken_over(record, tmp_path, monkeypatch):

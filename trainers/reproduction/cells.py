@@ -132,8 +132,17 @@ def is_finished(cell, runs):
 
 
 def run_cell(cell, runs, processes):
-    """Trains and scores one cell; one that is trained and lacks a measure is scored only."""
+    """Trains and scores one cell; one that is trained and lacks a measure is scored only. Adds to its wall time."""
     folder = Path(runs) / cell.folder
+    began = time.monotonic()
+    try:
+        _measure(cell, folder, processes)
+    finally:
+        _add_seconds(folder, time.monotonic() - began)
+
+
+def _measure(cell, folder, processes):
+    """Makes a cell's missing scores and writes them to its folder."""
     old = read_json(folder / RECORD) if (folder / RECORD).exists() else None
     missing = [name for name in cell.measures if not old or name not in old["measures"]]
     flags = [flag for name in missing for flag in ("--measure", name)]
@@ -150,11 +159,7 @@ def _trained(cell, folder, flags, processes):
     command += ["--seed", str(cell.seed), "--run-dir", str(folder), "--resume", *flags]
     for name, value in cell.overrides:
         command += ["--set", f"{name}={json.dumps(value)}"]
-    began = time.monotonic()
-    try:
-        return processes.trainers(command, _name(cell))["metrics"]
-    finally:
-        _add_seconds(folder, time.monotonic() - began)
+    return processes.trainers(command, _name(cell))["metrics"]
 
 
 def _name(cell):
