@@ -118,7 +118,9 @@ def test_a_cell_that_lacks_a_measure_is_scored_and_its_time_added(record, runs, 
     cell = tables.cells(TABLE, "quick", "digits", 1)[0]
     folder = tmp_path / cell.folder
     before = read_json(folder / "seconds.json")["seconds"]
-    cells.run_cell(dataclasses.replace(cell, measures=("parzen", "pixel_kid")), tmp_path, processes.Processes())
+    cells.run_cell(
+        dataclasses.replace(cell, measures=("parzen", "pixel_kid")), tmp_path, processes.Processes()
+    )
     assert read_json(folder / cells.RECORD)["measures"] == ["parzen", "pixel_kid"]
     assert read_json(folder / "seconds.json")["seconds"] > before
 
