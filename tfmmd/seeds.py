@@ -62,7 +62,7 @@ def normal(shape, seed_pair, dtype=tf.float32):
 def normal_block(shape, seed_pair):
     """Standard normal float32 noise `[*shape]` from a seed pair, for the large draws of noise inside of networks.
 
-    By Box-Muller on whole arrays, two draws from the halves of one 32-bit word: less than half the cost of `normal`
+    By Box-Muller on whole arrays, two draws from the halves of one 32-bit word, which costs less than `normal`
     on a CPU. Halves of 16 bits leave no draw beyond 4.86 standard deviations.
     """
     size = tf.reduce_prod(shape)

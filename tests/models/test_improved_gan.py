@@ -94,7 +94,7 @@ def test_layer_switches_train_and_sample_rows_alone(switches):
 def test_initialization_gives_normal_features_to_the_critic():
     model = make()
     model.initialize(digits(640))
-    features = model.critic(digits(640), training=True).numpy()  # other noise: means differ by some 0.08
+    features = model.critic(digits(640), training=True).numpy()  # under other noise
     np.testing.assert_allclose([features.mean(), features.std()], [0.0, 1.0], atol=0.3)
 
 
