@@ -16,6 +16,7 @@ SAYS = {
     "bandwidth": "bandwidth too small",
     "domain_adaptation": "on shifted digits",
     "fast_simulator": "times faster",
+    "few_labels": "and unlabelled digits",
     "tabular": "trained on sampled rows",
 }
 

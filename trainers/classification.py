@@ -6,7 +6,7 @@ import numpy as np
 
 from tfmmd import checks, models
 from tfmmd.metrics import features
-from trainers import lenet, runner
+from trainers import lenet, runner, semi_supervised
 
 PREDICT_BATCH = 1_000
 EVALUATION_SEED = 20_000_000  # far from the seeds of pictures
@@ -63,7 +63,8 @@ def ensemble(run_dirs):
         run_dirs: Run folders, two or more.
 
     Returns:
-        Dict: `members` (each run's scores) and `ensemble`.
+        Dict: `members` (each run's scores), `ensemble`, and `labelled rows`: how many different rows the members
+        saw with labels, more than one of them alone if their choices of labels differ.
 
     Raises:
         ValueError: If a run does not classify, or the datasets differ.
@@ -84,10 +85,16 @@ def ensemble(run_dirs):
         for path, (model, _, _) in zip(run_dirs, loaded)
     }
     together = models.average_predictions([model for model, _, _ in loaded], x, PREDICT_BATCH)
-    return {"members": members, "ensemble": count_errors(together, y)}
+    seen = [semi_supervised.labelled_rows(data, semi_supervised.labels_of(data)) for _, _, data in loaded]
+    return {
+        "members": members,
+        "ensemble": count_errors(together, y),
+        "labelled rows": len(np.unique(np.concatenate(seen))),
+    }
 
 
 def report(scores):
     """The scores of `ensemble` as lines for people."""
-    rows = {**scores["members"], "ensemble": scores["ensemble"]}
+    name = f"ensemble, of {scores['labelled rows']} labelled rows"
+    rows = {**scores["members"], name: scores["ensemble"]}
     return "\n".join(f"{row['test errors']:6d} of {row['test rows']}  {name}" for name, row in rows.items())

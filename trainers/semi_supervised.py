@@ -13,6 +13,13 @@ def labels_of(data):
     return data.load(data.settings.split, with_labels=True)[1]
 
 
+def labelled_rows(data, y):
+    """Which training rows, of labels `y` `[n]`, the run sees with their labels: indices `[m]`."""
+    settings = data.settings
+    seed = data.seed if settings.label_seed is None else settings.label_seed
+    return datasets.balanced_labels(y, settings.labels_per_class, seed)
+
+
 def build(settings, data):
     generator, critic = players(settings, data, num_outputs=int(np.max(labels_of(data))) + 1)
     return models.SemiSupervisedGAN(
@@ -34,8 +41,7 @@ def compile_model(model, settings):
 def batches(data, settings, start_step):
     """Labelled rows, and two streams of all rows as unlabelled ones."""
     y = labels_of(data)
-    seed = data.seed if settings.label_seed is None else settings.label_seed
-    rows = datasets.balanced_labels(y, settings.labels_per_class, seed)
+    rows = labelled_rows(data, y)
     return datasets.semi_supervised_batches(
         (data.train[rows], y[rows]),
         data.train,

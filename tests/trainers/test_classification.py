@@ -46,6 +46,14 @@ def test_ensemble_scores_every_member_and_all_together(runs, capsys):
     assert scores["ensemble"]["test rows"] == 300
 
 
+@pytest.mark.parametrize(("label_seed", "lowest", "highest"), [(1, 50, 50), (None, 51, 100)])
+def test_ensemble_counts_the_labels_of_all_its_members(tmp_path, label_seed, lowest, highest):
+    paths = [run(tmp_path / str(seed), seed=seed, label_seed=label_seed).path for seed in (1, 2)]
+    scores = classification.ensemble(paths)
+    assert lowest <= scores["labelled rows"] <= highest
+    assert f"{scores['labelled rows']} labelled rows" in classification.report(scores)
+
+
 def test_an_ensemble_of_one_run_is_refused(runs, capsys):
     assert command_line.main(["ensemble", runs[0]]) == 2
     assert "two runs or more" in capsys.readouterr().err
