@@ -4,7 +4,16 @@ import runpy
 import subprocess
 import sys
 
-NAMES = ("mmd", "two_sample", "metrics", "train_step", "wae_step", "gae_step", "serving")
+NAMES = (
+    "mmd",
+    "two_sample",
+    "metrics",
+    "train_step",
+    "wae_step",
+    "gae_step",
+    "semi_supervised_step",
+    "serving",
+)
 
 
 def main(arguments):
