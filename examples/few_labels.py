@@ -54,30 +54,29 @@ def main():
     keras.utils.set_random_seed(options.seed)
     x, y = tfmmd.data.arrays("digits", with_labels=True)
     test = tfmmd.data.arrays("digits", "test", with_labels=True)
-    short = (3, 3) if options.quick else (500, 1500)
+    counts, steps = (PER_CLASS[:1], (3, 3)) if options.quick else (PER_CLASS, (500, 1500))
     scores = {"labels alone": [], "and unlabelled digits": []}
-    for per_class in PER_CLASS:
+    for per_class in counts:
         rows = tfmmd.data.balanced_labels(y, per_class, options.seed)
         models = (
-            supervised(x[rows], y[rows], short[0], options.seed),
-            semi_supervised(x[rows], y[rows], x, short[1], options.seed),
+            supervised(x[rows], y[rows], steps[0], options.seed),
+            semi_supervised(x[rows], y[rows], x, steps[1], options.seed),
         )
         for name, model in zip(scores, models):
             scores[name].append(accuracy(model, *test))
         print(f"{10 * per_class:3d} labels: " + ", ".join(f"{k} {v[-1]:.3f}" for k, v in scores.items()))
     figure, axes = common.new_figure(1, 2)
-    draw(axes[0][0], scores)
+    draw(axes[0][0], 10 * np.array(counts), scores)
     axes[0][1].imshow(
         tfmmd.callbacks.watch.tile(models[1].sample(64, seed=1), columns=8)[..., 0], cmap="gray"
     )
-    axes[0][1].set_title("samples, 100 labels", fontsize=9)
+    axes[0][1].set_title(f"samples, {10 * counts[-1]} labels", fontsize=9)
     axes[0][1].set_axis_off()
     common.save(figure, options.out, "few_labels.png")
 
 
-def draw(panel, scores):
-    """Accuracy against the number of labels."""
-    labels = 10 * np.array(PER_CLASS)
+def draw(panel, labels, scores):
+    """Accuracy against the numbers of labels."""
     for name, values in scores.items():
         panel.plot(labels, values, "o-", label=name)
     panel.set(xscale="log", xticks=labels, xticklabels=labels, xlabel="labels", ylabel="accuracy")

@@ -1,7 +1,6 @@
 """The examples run, in their short mode, and leave their picture."""
 
-import os
-import subprocess
+import importlib
 import sys
 from pathlib import Path
 
@@ -22,17 +21,11 @@ SAYS = {
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_example_prints_its_numbers_and_draws_its_picture(name, tmp_path):
-    command = [sys.executable, "-m", f"examples.{name}", "--quick", "--out", str(tmp_path)]
-    result = subprocess.run(
-        command,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONWARNINGS": "error::UserWarning"},
-    )
-    assert result.returncode == 0, result.stderr
-    assert SAYS[name] in result.stdout
+@pytest.mark.filterwarnings("error::UserWarning")
+def test_the_example_prints_its_numbers_and_draws_its_picture(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [name, "--quick", "--out", str(tmp_path)])
+    importlib.import_module(f"examples.{name}").main()
+    assert SAYS[name] in capsys.readouterr().out
     assert (tmp_path / f"{name}.png").stat().st_size > 5000
 
 
