@@ -134,6 +134,17 @@ def test_keras_file_keeps_samples_and_all_state(name, trained, tmp_path):
 
 
 @ALL
+def test_keras_file_of_one_process_loads_in_another(name, tmp_path):
+    keras.utils.clear_session()  # names of layers begin anew, as in a new process
+    model = build(name)
+    model.save(tmp_path / "m.keras")
+    keras.utils.clear_session()
+    loaded = keras.models.load_model(tmp_path / "m.keras")
+    for saved, found in zip(model.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(found, saved)
+
+
+@ALL
 def test_loaded_model_trains_on_as_the_saved_one(name, tmp_path):
     model = fit(build(name), name)
     model.save(tmp_path / "m.keras")

@@ -45,8 +45,9 @@ def features_of(network, layer_name):
     """
     names = [layer.name for layer in network.layers]
     output = network.get_layer(checks.one_of("feature_layer", layer_name, names)).output
-    until = keras.Model(network.inputs[0], keras.layers.Flatten(dtype="float32")(output))
-    return lambda x, training: until(x, training=training)  # behind a function: Keras must not track it twice
+    until, flatten = keras.Model(network.inputs[0], output), keras.layers.Flatten(dtype="float32")
+    # Behind a function: Keras must not track the layers twice. Not of the model: a layer of its name may be there.
+    return lambda x, training: flatten(until(x, training=training))
 
 
 def initialize_players(model, x):
