@@ -15,11 +15,12 @@ import numpy as np
 
 from benchmarks import harness
 from tfmmd import layers, models, networks, optimizers, priors
+from trainers import systems
 
 SHAPE, BATCH, CODE, CLASSES = (28, 28, 1), 100, 100, 10
 NETWORKS = {
-    "paper networks": {"critic": (1000, 500, 250, 250, 250), "generator": (500, 500)},
-    "quick networks": {"critic": (250,) * 5, "generator": (250, 250)},
+    f"{preset} networks": systems.recipe("semi-supervised").resolve("mnist", preset)
+    for preset in ("paper", "quick")
 }
 
 
@@ -34,11 +35,11 @@ def with_keras_noise(critic):
     return keras.models.clone_model(critic, clone_function=twin)
 
 
-def compiled(hidden, ours):
-    """A compiled model with the layers `hidden`, of our parts or of Keras's."""
+def compiled(settings, ours):
+    """A compiled model with the networks of a recipe's settings, of our parts or of Keras's."""
     keras.utils.set_random_seed(0)
-    generator = networks.improved_gan_mnist_generator(CODE, SHAPE, hidden=hidden["generator"])
-    critic = networks.improved_gan_mnist_critic(SHAPE, CLASSES, hidden=hidden["critic"])
+    generator = networks.improved_gan_mnist_generator(CODE, SHAPE, hidden=settings.generator_hidden)
+    critic = networks.improved_gan_mnist_critic(SHAPE, CLASSES, hidden=settings.critic_hidden)
     critic = critic if ours else with_keras_noise(critic)
     model = models.SemiSupervisedGAN(generator, critic, priors.Uniform(CODE, 0.0, 1.0))
     optimizer = optimizers.RootAdam if ours else keras.optimizers.Adam
@@ -58,9 +59,9 @@ def steps(model, number):
 def measure(rounds, number):
     """Times of all variants, which took turns."""
     variants = {}
-    for name, hidden in NETWORKS.items():
-        variants[name] = steps(compiled(hidden, ours=True), number)
-        variants[f"{name}, Keras's parts"] = steps(compiled(hidden, ours=False), number)
+    for name, settings in NETWORKS.items():
+        variants[name] = steps(compiled(settings, ours=True), number)
+        variants[f"{name}, Keras's parts"] = steps(compiled(settings, ours=False), number)
     return harness.interleaved(variants, rounds)
 
 
