@@ -46,7 +46,8 @@ def features_of(network, layer_name):
     names = [layer.name for layer in network.layers]
     output = network.get_layer(checks.one_of("feature_layer", layer_name, names)).output
     until, flatten = keras.Model(network.inputs[0], output), keras.layers.Flatten(dtype="float32")
-    # Behind a function: Keras must not track the layers twice. Not of the model: a layer of its name may be there.
+    # Flatten stays outside of the model, where a loaded layer may have its name; the function keeps Keras from
+    # tracking layers twice.
     return lambda x, training: flatten(until(x, training=training))
 
 
