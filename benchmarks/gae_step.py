@@ -47,8 +47,7 @@ def compiled(model, **settings):
 def epochs(model, steps):
     """A function that times an epoch of `steps` steps, per step."""
     x = rows(steps * BATCH)
-    run = harness.timed(lambda: model.fit(x, batch_size=BATCH, verbose=0))
-    return lambda: {kind: seconds / steps for kind, seconds in run().items()}
+    return harness.timed(lambda: model.fit(x, batch_size=BATCH, verbose=0), steps)
 
 
 def rows(number):
@@ -73,8 +72,7 @@ def main():
     parser.add_argument("--steps", type=int, default=20, help="steps of an epoch")
     options = parser.parse_args()
     times = measure(options.rounds, options.steps)
-    record = {"unit": "ms per training step", "direction": "lower is better", "rounds": options.rounds}
-    record |= {"times": harness.medians(times), "cases": {}}
+    record = harness.step_record(options.rounds) | {"times": harness.medians(times)}
     for name in VARIANTS:
         ratio = harness.ratios(times, name)["vae"]
         target = {"target": TARGET} if name == "self, 1 draw" else {}

@@ -53,13 +53,14 @@ class Peer:
         self.process.wait()
 
 
-def timed(function):
-    """A function that runs `function()` and gives its wall and CPU seconds."""
+def timed(function, steps=1):
+    """A function that runs `function()`, of `steps` steps, and gives the wall and CPU seconds of a step."""
 
     def run():
         wall, cpu = time.perf_counter(), time.process_time()
         function()
-        return {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        return {"wall": wall / steps, "cpu": cpu / steps}
 
     return run
 
@@ -102,6 +103,11 @@ def ratios(times, ours):
         for name, records in times.items()
         if name != ours
     }
+
+
+def step_record(rounds):
+    """The beginning of a record of training steps; `cases` is to be filled."""
+    return {"unit": "ms per training step", "direction": "lower is better", "rounds": rounds, "cases": {}}
 
 
 def peak_above(function):

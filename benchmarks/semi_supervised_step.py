@@ -52,8 +52,7 @@ def steps(model, number):
     rng = np.random.default_rng(0)
     x, y = rng.random((number * BATCH, *SHAPE), np.float32), np.arange(BATCH) % CLASSES
     options = {"unlabelled": x, "batch_size": BATCH, "verbose": 0}
-    run = harness.timed(lambda: model.fit(x[:BATCH], y, **options))
-    return lambda: {kind: seconds / number for kind, seconds in run().items()}
+    return harness.timed(lambda: model.fit(x[:BATCH], y, **options), number)
 
 
 def measure(rounds, number):
@@ -73,8 +72,7 @@ def main():
     options = parser.parse_args()
     times = measure(options.rounds, options.steps)
     medians = harness.medians(times)
-    record = {"unit": "ms per training step", "direction": "lower is better", "rounds": options.rounds}
-    record |= {"times": medians, "cases": {}}
+    record = harness.step_record(options.rounds) | {"times": medians}
     for name in NETWORKS:
         peer = f"{name}, Keras's parts"
         ratio = harness.ratios(times, name)[peer]

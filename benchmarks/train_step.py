@@ -44,8 +44,7 @@ def ours(system, critic_filters, steps):
     model = build(system, critic_filters)
     x = np.random.default_rng(0).uniform(size=((CRITIC_STEPS + 1) * ROWS, *SHAPE)).astype(np.float32)
     data = tf.data.Dataset.from_tensors(x).repeat().with_options(stream.untuned())
-    run = harness.timed(lambda: model.fit(data, steps_per_epoch=steps, verbose=0))
-    return lambda: {kind: seconds / steps for kind, seconds in run().items()}
+    return harness.timed(lambda: model.fit(data, steps_per_epoch=steps, verbose=0), steps)
 
 
 def measure(rounds, steps):
@@ -70,8 +69,7 @@ def main():
     parser.add_argument("--steps", type=int, default=3, help="steps of each variant in a round")
     options = parser.parse_args()
     times = measure(options.rounds, options.steps)
-    record = {"unit": "ms per training step", "direction": "lower is better", "rounds": options.rounds}
-    record |= {"times": harness.medians(times), "cases": {}}
+    record = harness.step_record(options.rounds) | {"times": harness.medians(times)}
     for mine, other in CASES:
         ratio = harness.ratios(times, mine)[other]
         record["cases"][f"{mine} against {other}"] = {"ratios": {other: ratio}, "target": TARGET}

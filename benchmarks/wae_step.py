@@ -61,8 +61,7 @@ def ours(networks_of, steps):
     model.compile(optimizer=optimizers.FusedAdam(1e-3, beta_1=0.5))
     x = np.random.default_rng(0).uniform(size=(ROWS, *SHAPE)).astype(np.float32)
     data = tf.data.Dataset.from_tensors(x).repeat().with_options(stream.untuned())
-    run = harness.timed(lambda: model.fit(data, steps_per_epoch=steps, verbose=0))
-    return lambda: {kind: seconds / steps for kind, seconds in run().items()}
+    return harness.timed(lambda: model.fit(data, steps_per_epoch=steps, verbose=0), steps)
 
 
 def measure(case, peer, rounds):
@@ -84,8 +83,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=9)
     options = parser.parse_args()
     peer = harness.Peer("wae_step_pythae.py", PACKAGES)
-    record = {"unit": "ms per training step", "direction": "lower is better", "rounds": options.rounds}
-    record |= {"cases": {}}
+    record = harness.step_record(options.rounds)
     for case in CASES:
         times = measure(case, peer, options.rounds)
         ratio = harness.ratios(times, "tfmmd")["pythae"]

@@ -67,13 +67,14 @@ def ensemble(run_dirs):
         saw with labels, more than one of them alone if their choices of labels differ.
 
     Raises:
-        ValueError: If a run does not classify, or the datasets differ.
+        ValueError: If a run does not classify, or the datasets or their training splits differ.
     """
     loaded = [runner.load(path) for path in run_dirs]
-    if len({config["dataset"] for _, config, _ in loaded}) != 1 or len(loaded) < 2:
+    trained_on = [f"{config['dataset']}, {data.settings.split}" for _, config, data in loaded]
+    if len(set(trained_on)) != 1 or len(loaded) < 2:
         checks.fail(
-            "An ensemble needs two runs or more of one dataset.",
-            f"{[config['dataset'] for _, config, _ in loaded]}",
+            "An ensemble needs two runs or more of one dataset and split.",
+            f"{trained_on}",
             "Give the folders of semi-supervised runs.",
         )
     for path, (model, _, _) in zip(run_dirs, loaded):

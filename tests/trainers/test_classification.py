@@ -59,6 +59,12 @@ def test_an_ensemble_of_one_run_is_refused(runs, capsys):
     assert "two runs or more" in capsys.readouterr().err
 
 
+def test_members_of_different_splits_are_refused(runs, tmp_path, capsys):
+    other = run(tmp_path / "all", split="train+validation")
+    assert command_line.main(["ensemble", runs[0], str(other.path)]) == 2
+    assert "one dataset and split" in capsys.readouterr().err
+
+
 def test_a_run_that_does_not_classify_is_no_member(runs, tmp_path, capsys):
     other = run(tmp_path / "gan", "improved-gan")
     assert command_line.main(["ensemble", runs[0], str(other.path)]) == 2
