@@ -79,6 +79,13 @@ def _add_reproduce(commands):
         "reproduce", help="run the tables of the papers and write docs/reproduction.md"
     )
     book.add_argument("tables", metavar="TABLE", nargs="*", help="kde, likelihood, ...; all if none is named")
+    book.add_argument(
+        "--row",
+        action="append",
+        default=[],
+        metavar="LABEL",
+        help="only this row of the tables, by its name on the page; the others keep their results; may be repeated",
+    )
     book.add_argument("--preset", default="quick", help="quick or paper")
     book.add_argument("--seeds", type=int, default=1, help="runs of each row")
     book.add_argument(
@@ -259,6 +266,7 @@ def _reproduce(options):
             docs=options.docs,
             gathered=options.gathered,
             jobs=options.jobs,
+            labels=options.row,
         )
     return f"page: {page}", {"page": str(page)}
 

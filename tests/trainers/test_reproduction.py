@@ -52,7 +52,8 @@ def in_this_process(self, command):
 def record(runs):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(processes.Processes, "outcome", in_this_process)
-        return cells.run_table(TABLE, "quick", "digits", 2, runs, lambda line: None)
+        rows = cells.run_table(TABLE, "quick", "digits", 2, runs, lambda line: None)
+        return {"rows": rows, "experiment": None}
 
 
 def every_cell():
@@ -109,7 +110,7 @@ def test_a_record_says_settings_versions_machine_commit_and_minutes(record):
 def test_a_finished_cell_is_not_run_again(record, runs, monkeypatch):
     monkeypatch.setattr(processes.Processes, "outcome", lambda *_: pytest.fail("a finished cell was run"))
     again = cells.run_table(TABLE, "quick", "digits", 2, runs, lambda line: None)
-    assert again == record
+    assert again == record["rows"]
 
 
 def test_a_cell_that_lacks_a_measure_is_scored_and_its_time_added(record, runs, tmp_path, monkeypatch):
@@ -134,8 +135,8 @@ def test_a_run_of_a_gathered_file_is_taken_over(record, tmp_path, monkeypatch):
     again = cells.run_table(
         TABLE, "quick", "digits", 2, tmp_path, lambda line: None, gathered=[tmp_path / "gathered.json"]
     )
-    assert again["rows"]["second"][1] == {**record["rows"]["second"][1], "minutes": None}
-    assert book._minutes(again["rows"]["second"]) == "not kept"
+    assert again["second"][1] == {**record["rows"]["second"][1], "minutes": None}
+    assert book._minutes(again["second"]) == "not kept"
 
 
 @pytest.mark.parametrize("name, found", [("checkpoint_every", True), ("batch_size", False), ("steps", False)])
@@ -204,9 +205,28 @@ def test_the_classifier_of_the_scores_is_trained_first(
     assert commands == ([expected] if made else [])
 
 
-def test_an_unknown_table_is_told_the_names(capsys):
-    assert command_line.main(["reproduce", "kd"]) == command_line.BAD_INPUT
-    assert "kde" in capsys.readouterr().err
+@pytest.mark.parametrize("words, named", [(["kd"], "kde"), (["kde", "--row", "GMM"], "GMMN+AE")])
+def test_an_unknown_table_or_row_is_told_the_names(words, named, capsys):
+    assert command_line.main(["reproduce", *words]) == command_line.BAD_INPUT
+    assert named in capsys.readouterr().err
+
+
+def test_one_row_is_run_and_the_others_keep_their_results(record, tmp_path, monkeypatch):
+    monkeypatch.setattr(processes.Processes, "outcome", in_this_process)
+    monkeypatch.setattr(contents, "TABLES", {"tiny": TABLE})
+    path = book.results_path(tmp_path, "tiny", "digits", "quick")
+    path.parent.mkdir()
+    write_json(path, record)
+    options = ["--runs", str(tmp_path / "runs"), "--docs", str(tmp_path)]
+    assert command_line.main(["reproduce", "--row", "second", *options]) == 0
+    rows = read_json(path)["rows"]
+    assert rows["first"] == record["rows"]["first"] and list(rows) == ["first", "second"]
+    assert [cell["seed"] for cell in rows["second"]] == [0]
+
+
+def test_a_row_without_results_keeps_its_published_number_on_the_page(record):
+    part = {**record, "rows": {"second": record["rows"]["second"]}}
+    assert "| first | 1 +- 1 | not run |" in book._table(TABLE, "digits", "quick", part)
 
 
 def test_a_stopped_table_stops_its_run_and_goes_on(tmp_path):

@@ -96,23 +96,17 @@ def _table(table, dataset, preset, record):
     heads = ["system", "published", *(c.title for c in table.columns), "target", "steps", "minutes"]
     lines = [_line(heads), _line(["---"] * len(heads))]
     for row in table.rows_for(dataset, preset):
-        found = record["rows"].get(row.label) or []
-        if not found:
-            lines.append(_line([row.label, *["not run"] * (len(heads) - 1)]))
-            continue
-        lines.append(
-            _line(
-                [
-                    row.label,
-                    row.published.get(dataset, ""),
-                    *(score(column, found) for column in table.columns),
-                    verdict(table.columns[0], row.target.get(dataset), found),
-                    str(found[0]["settings"]["steps"]),
-                    _minutes(found),
-                ]
-            )
-        )
+        found = record["rows"].get(row.label)
+        ours = _ours(table, row.target.get(dataset), found) if found else ["not run"] * (len(heads) - 2)
+        lines.append(_line([row.label, row.published.get(dataset, ""), *ours]))
     return "\n".join(lines)
+
+
+def _ours(table, target, found):
+    """Our entries of a row that was run."""
+    scores = [score(column, found) for column in table.columns]
+    steps = str(found[0]["settings"]["steps"])
+    return [*scores, verdict(table.columns[0], target, found), steps, _minutes(found)]
 
 
 def score(column, found):

@@ -32,7 +32,7 @@ def run_table(table, preset, dataset, num_seeds, runs, report=print, gathered=()
         jobs: Number of runs at once.
 
     Returns:
-        The table's results, a JSON mapping: `rows` (label -> list of cells) and `experiment`.
+        Label of a row -> the records of its seeds, a JSON mapping.
 
     Raises:
         trainers.reproduction.processes.CommandFailed: If a run fails; the finished ones are kept.
@@ -51,8 +51,7 @@ def run_table(table, preset, dataset, num_seeds, runs, report=print, gathered=()
         for row in table.rows_for(dataset, preset):
             if row.ensemble and num_seeds > 1:
                 rows[row.label] = [_together(row, todo, runs, rows[row.label], processes)]
-    experiment = table.experiment and table.experiment(table.rows_for(dataset, preset), preset, dataset)
-    return {"rows": rows, "experiment": experiment}
+    return rows
 
 
 def _rows(table, preset, dataset, records):
