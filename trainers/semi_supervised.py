@@ -93,6 +93,12 @@ RECIPE = Recipe(
             "tail": 0.3,
             "average_decay": 0.999,
         },
+        "best": {  # ours: less than half of the steps, and a rate that falls from step 48 000 on
+            "steps": 80_000,
+            "schedule": "linear-tail",
+            "tail": 0.4,
+            "average_decay": 0.999,
+        },
     },
     special={
         ("digits", "quick"): {
