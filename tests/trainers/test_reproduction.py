@@ -224,6 +224,12 @@ def test_one_row_is_run_and_the_others_keep_their_results(record, tmp_path, monk
     assert [cell["seed"] for cell in rows["second"]] == [0]
 
 
+def test_an_experiment_is_made_on_the_rows_that_have_results(record, tmp_path):
+    table = dataclasses.replace(TABLE, experiment=lambda rows, *_: [row.label for row in rows])
+    command._write_results(table, "quick", "digits", {"second": record["rows"]["second"]}, tmp_path / "a")
+    assert read_json(tmp_path / "a")["experiment"] == ["second"]
+
+
 def test_a_row_without_results_keeps_its_published_number_on_the_page(record):
     part = {**record, "rows": {"second": record["rows"]["second"]}}
     assert "| first | 1 +- 1 | not run |" in book._table(TABLE, "digits", "quick", part)
