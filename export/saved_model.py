@@ -7,6 +7,7 @@ hidden folder, loaded and warmed up once as a server would, and appears by one r
 half of it.
 """
 
+import contextlib
 import json
 import shutil
 import tempfile
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 import tfmmd
 from export import model_card, reference, serving_files, versions, warmup
@@ -53,13 +55,14 @@ def save(model_or_run_dir, models_dir, name=None, *, batching=None):
     made = _make_folders(models_dir / name)
     try:
         sizes = _batching(models_dir, batching)
-        path = _write_version(model, run, models_dir / name, name, sizes)
-        _configure(models_dir, batching, path)
+        with _draft(models_dir / name) as version:
+            model.export(version)
+            _add_extras(model, run, version, name, sizes)
+            return _publish(version, models_dir / name, batching)
     except BaseException:
         for folder in made:
             _remove_if_empty(folder)
         raise
-    return path
 
 
 def load_run(run_dir):
@@ -142,8 +145,10 @@ def _make_folders(folder):
 
 
 def _remove_if_empty(folder):
-    if folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
+    """Removes a folder with no more in it than the small files of this save."""
+    ours = {versions.LAST, serving_files.BATCHING, serving_files.MONITORING}
+    if folder.is_dir() and {path.name for path in folder.iterdir()} <= ours:
+        shutil.rmtree(folder)
 
 
 def _batching(models_dir, batching):
@@ -151,24 +156,31 @@ def _batching(models_dir, batching):
     return batching if batching and not exists else serving_files.read_batching(models_dir)
 
 
-def _configure(models_dir, batching, path):
-    """Writes the config files; without them the new version `path` is taken back."""
-    try:
-        serving_files.write(models_dir, batching)
-    except BaseException:
-        shutil.rmtree(path)
-        raise
-
-
-def _write_version(model, run, model_dir, name, batching):
+@contextlib.contextmanager
+def _draft(model_dir):
+    """A path to write a version at, gone after the block unless published."""
     draft = Path(tempfile.mkdtemp(prefix=".saving-", dir=model_dir))
     try:
-        version = draft / "version"
-        model.export(version)
-        _add_extras(model, run, version, name, batching)
-        return versions.publish(version, model_dir)
+        yield draft / "version"
+    except tf.errors.OpError as error:  # TensorFlow writes files too
+        raise OSError(f"No version was written to {model_dir}: {first_line(error)}") from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _publish(draft, model_dir, batching=None):
+    """Publishes a draft and writes the config files that list it: both, or neither.
+
+    One writer at a time in a models folder: two could each list only the versions they saw.
+    """
+    with versions.locked(model_dir.parent):
+        path = versions.publish(draft, model_dir)
+        try:
+            serving_files.write(model_dir.parent, batching)
+        except BaseException:
+            shutil.rmtree(path)
+            raise
+        return path
 
 
 def _add_extras(model, run, version, name, batching):

@@ -72,11 +72,11 @@ def write(models_dir, batching=None):
         batching: `Batching` for a new batching.config.
     """
     folder = Path(models_dir)
-    versions.write_text(folder / MODELS, models_config(folder))
     if not (folder / BATCHING).exists():
         versions.write_text(folder / BATCHING, (batching or Batching()).text())
     if not (folder / MONITORING).exists():
         versions.write_text(folder / MONITORING, monitoring_config())
+    versions.write_text(folder / MODELS, models_config(folder))  # last: without the others it stays as it was
 
 
 def models_config(models_dir, root=CONTAINER_ROOT):

@@ -10,7 +10,7 @@ from pathlib import Path
 from tfmmd import checks
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_LAST = ".last_version"
+LAST = ".last_version"
 
 
 def check_name(name):
@@ -44,15 +44,16 @@ def publish(draft, model_dir):
     A number is never used twice, also after its folder was removed; of two writers one takes the next number.
     """
     folder = Path(model_dir)
-    with _locked(folder):
+    with locked(folder):
         number = max([_last(folder), *numbers(folder)]) + 1
+        write_text(folder / LAST, f"{number}\n")  # first: an error skips a number, and publishes nothing
         os.rename(draft, folder / str(number))
-        write_text(folder / _LAST, f"{number}\n")
     return folder / str(number)
 
 
 @contextlib.contextmanager
-def _locked(folder):
+def locked(folder):
+    """Holds a folder's lock for the block; another writer, thread or process, waits."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -62,7 +63,7 @@ def _locked(folder):
 
 
 def _last(folder):
-    path = folder / _LAST
+    path = folder / LAST
     return int(path.read_text()) if path.exists() else 0
 
 

@@ -61,6 +61,25 @@ def test_writers_at_the_same_time_get_numbers_of_their_own(models, draft):
     assert sorted(map(int, got)) == list(range(2, 10))
 
 
+def test_models_saved_at_the_same_time_are_all_in_models_config(models, draft, monkeypatch):
+    (models / "b").mkdir()
+    other = threading.Thread(target=saved_model._publish, args=(draft(), models / "b"))
+    read = serving_files.models_config
+
+    def read_then_let_the_other_run(folder):
+        text = read(folder)
+        if other.ident is None:
+            other.start()
+            other.join(0.3)  # done by then, unless it waits for the lock
+        return text
+
+    (models / "a").mkdir()
+    monkeypatch.setattr(serving_files, "models_config", read_then_let_the_other_run)
+    saved_model._publish(draft(), models / "a")
+    other.join()
+    assert set(serving_files.read_models(models)) == {"a", "b", NAME}
+
+
 def test_a_version_holds_model_warm_up_answers_and_card(written):
     version = written / NAME / "1"
     for part in ("saved_model.pb", "variables/variables.index", warmup.PATH, reference.PATH, model_card.PATH):
@@ -165,24 +184,29 @@ def test_a_plain_network_is_refused(tmp_path):
         saved_model.save(keras.Sequential([keras.Input([2]), keras.layers.Dense(1)]), tmp_path, NAME)
 
 
-def test_a_full_disk_leaves_no_version_and_no_new_folder(model, tmp_path, monkeypatch):
-    def full(*args, **kwargs):
-        raise OSError(errno.ENOSPC, "No space left on device")
+def _full(*args, **kwargs):
+    raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(model_card, "write", full)
+
+def _full_for_tensorflow(*args, **kwargs):
+    raise tf.errors.ResourceExhaustedError(None, None, "variables; No space left on device")
+
+
+@pytest.mark.parametrize(
+    "owner, part, fail",
+    [
+        (tfmmd.models.GenerativeModel, "export", _full_for_tensorflow),
+        (model_card, "write", _full),
+        (versions, "write_text", _full),  # .last_version
+        (serving_files, "models_config", _full),
+    ],
+    ids=["the SavedModel", "its model card", "its number", "models.config"],
+)
+def test_a_full_disk_leaves_no_version_and_no_new_folder(model, tmp_path, monkeypatch, owner, part, fail):
+    monkeypatch.setattr(owner, part, fail)
     with pytest.raises(OSError, match="No space left"):
         saved_model.save(model, tmp_path / "models", NAME)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_version_is_taken_back_when_its_config_cannot_be_written(models, model, monkeypatch):
-    def full(*args, **kwargs):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(serving_files, "write", full)
-    with pytest.raises(OSError, match="No space left"):
-        saved_model.save(model, models, NAME)
-    assert versions.numbers(models / NAME) == [1]
 
 
 def test_a_failed_save_leaves_the_older_version_as_it_was(models, model, files, monkeypatch):
