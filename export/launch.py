@@ -11,13 +11,14 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from export import server, serving_files
+from export import server, serving_files, versions
 from export.catalog import check_folder
 
 log = logging.getLogger("tfmmd.export")
 
 BINARY = "tensorflow_model_server"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_POLL_SECONDS = 1  # between looks at the models folder, as the stand-in
 
 
 def serve(models_dir, *, host, grpc_port, rest_port, stand_in=False, as_json=False):
@@ -52,6 +53,7 @@ def command(binary, models_dir, config_file, grpc_port, rest_port):
         f"--port={grpc_port}",
         f"--rest_api_port={rest_port}",
         f"--model_config_file={config_file}",
+        f"--model_config_file_poll_wait_seconds={_POLL_SECONDS}",
         "--allow_version_labels_for_unavailable_models=true",
         "--enable_batching=true",
         f"--batching_parameters_file={models_dir / serving_files.BATCHING}",
@@ -61,14 +63,32 @@ def command(binary, models_dir, config_file, grpc_port, rest_port):
 
 def _serve_official(binary, models_dir, grpc_port, rest_port, as_json):
     with tempfile.TemporaryDirectory(prefix="tfmmd-serving-") as folder:
-        config = Path(folder) / serving_files.MODELS  # as the emitted one, with the paths of this machine
-        config.write_text(serving_files.models_config(models_dir, root=models_dir))
+        config = Path(folder) / serving_files.MODELS
+        config.write_text(_models_config(models_dir))
         process = subprocess.Popen(command(binary, models_dir, config, grpc_port, rest_port))
         with _on_signal(process.terminate):
             log.info("TensorFlow Serving (%s) on all addresses: its own flags decide that", binary)
             _say(as_json, "TensorFlow Serving", f"0.0.0.0:{grpc_port}", f"http://0.0.0.0:{rest_port}")
-            code = process.wait()
-    return 0 if code in (0, -signal.SIGTERM) else 1
+            code = _wait_for_end(process, models_dir, config)
+    return 0 if code in (0, *(-number for number in _SIGNALS)) else 1  # Ctrl-C reaches the server too
+
+
+def _models_config(models_dir):
+    """As the emitted models.config, with the paths of this machine."""
+    return serving_files.models_config(models_dir, root=models_dir)
+
+
+def _wait_for_end(process, models_dir, config):
+    """The exit code of the server; until it ends `config` follows the models folder."""
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(_POLL_SECONDS)
+        try:
+            text = _models_config(models_dir)
+            if text != config.read_text():
+                versions.write_text(config, text)
+        except Exception:  # the server outlives any fault of the disk
+            log.exception("The models folder could not be read; what is served stays")
 
 
 def _serve_stand_in(models_dir, host, grpc_port, rest_port, as_json):

@@ -14,9 +14,15 @@ FAKE = """#!/bin/sh
 printf '%s\\n' "$@" > "$NOTES/arguments"
 for argument in "$@"; do
   case "$argument" in
-    --model_config_file=*) cp "${argument#--model_config_file=}" "$NOTES/models.config" ;;
+    --model_config_file=*) config="${argument#--model_config_file=}" ;;
   esac
 done
+if [ "$SAVED_LATER" ]; then
+  cp -r "$SAVED_LATER" "$(dirname "$SAVED_LATER")/later"
+  for poll in $(seq 100); do grep -q later "$config" || sleep 0.1; done
+fi
+cp "$config" "$NOTES/models.config"
+[ "$KILLED_BY" ] && kill -s "$KILLED_BY" $$
 exit ${FAKE_EXIT:-0}
 """
 
@@ -50,3 +56,16 @@ def test_the_official_server_is_started_where_it_is_found(official, written, cap
 def test_a_server_that_fails_is_exit_1(official, written, monkeypatch):
     monkeypatch.setenv("FAKE_EXIT", "3")
     assert _serve(written) == 1
+
+
+@pytest.mark.parametrize("name", ["INT", "TERM"])
+def test_a_server_that_a_signal_stops_is_exit_0(official, written, monkeypatch, name):
+    monkeypatch.setenv("KILLED_BY", name)
+    assert _serve(written) == 0
+
+
+def test_a_model_that_is_saved_later_reaches_the_server(official, models, monkeypatch):
+    monkeypatch.setenv("SAVED_LATER", str(models / NAME))
+    assert _serve(models) == 0
+    assert set(read_models(official)) == {NAME, "later"}
+    assert "--model_config_file_poll_wait_seconds=1" in (official / "arguments").read_text().split("\n")
