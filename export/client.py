@@ -5,11 +5,17 @@ client.sample([1, 2, 3])                                   # float32 [3, ...], a
 client.decode(latent), client.encode(x), client.reconstruct(x), client.interpolate(start, end, weight)
 """
 
+import re
+
 import numpy as np
 
+from export.errors import ServingError
 from export.session import DEFAULT
 from export.transports import Grpc, Rest
 from tfmmd import checks
+
+# what the stand-in and TensorFlow Serving say
+_ROW_LIMIT = re.compile(r"at most (\d+) rows|maximum (?:input )?batch size (\d+)")
 
 
 class Client:
@@ -22,7 +28,7 @@ class Client:
         version: Version number, or None for the newest.
         label: Version label such as `"stable"`, instead of a version.
         timeout: Seconds that a call may take.
-        max_rows: Rows of one request; larger inputs are sent in parts.
+        max_rows: Rows of one request; larger inputs are sent in parts. It falls to what the server takes.
 
     With both addresses the methods use gRPC unless called with `transport="rest"`.
     """
@@ -92,13 +98,15 @@ class Client:
         Returns:
             Arrays `[n, ...]` by output name.
         """
-        wire, spec = self._wire(transport), self._spec(name)
-        rows = max(len(value) for value in inputs.values())
-        parts = [
-            wire.predict(spec, signature, {k: v[start : start + self.max_rows] for k, v in inputs.items()})
-            for start in range(0, max(rows, 1), self.max_rows)
-        ]
-        return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+        wire, spec, max_rows = self._wire(transport), self._spec(name), self.max_rows
+        try:
+            return _in_parts(wire, spec, signature, inputs, max_rows)
+        except ServingError as error:
+            limit = _row_limit(error)
+            if not limit or limit >= max_rows:
+                raise
+            self.max_rows = limit
+        return _in_parts(wire, spec, signature, inputs, limit)
 
     def signatures(self, *, name=None, transport=None):
         """Signature name -> (input names, output names)."""
@@ -128,3 +136,18 @@ class Client:
         if not name:
             checks.fail("A call needs a model.", "name=None", "Pass name='...', here or to Client.")
         return name, self._version, self._label
+
+
+def _in_parts(wire, spec, signature, inputs, max_rows):
+    rows = max(len(value) for value in inputs.values())
+    parts = [
+        wire.predict(spec, signature, {k: v[start : start + max_rows] for k, v in inputs.items()})
+        for start in range(0, max(rows, 1), max_rows)
+    ]
+    return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+
+
+def _row_limit(error):
+    """The rows that a server takes at most, where its refusal names them, else None."""
+    found = _ROW_LIMIT.search(error.message or "")
+    return int(found[1] or found[2]) if found else None

@@ -17,7 +17,9 @@ from export import server
 from export.client import Client
 from export.errors import ServingError
 from export.limits import Admission, Deadline
+from export.transports import Grpc, Rest
 from tests.export.conftest import NAME
+from tests.harness import assert_same_rows
 
 LONG = 20_000  # matrix products: seconds
 SHORT = 300
@@ -52,9 +54,27 @@ def _inside(handle, number):
 
 @pytest.mark.parametrize("rows", [65, 640])
 def test_more_rows_than_the_largest_batch_exhaust_the_request(stand_in, rows):
-    for client in _clients(stand_in, name=NAME, max_rows=10_000):
-        assert _code(lambda client=client: client.sample(range(rows))) == "RESOURCE_EXHAUSTED"
-        assert client.sample([1]).shape[0] == 1
+    seeds, spec = {"seed": np.arange(rows)}, (NAME, None, None)
+    for wire in (Grpc(stand_in.grpc_address, 30), Rest(stand_in.rest_address, 30)):
+        assert _code(lambda wire=wire: wire.predict(spec, "sample", seeds)) == "RESOURCE_EXHAUSTED"
+        assert wire.predict(spec, "sample", {"seed": np.array([1])})["samples"].shape[0] == 1
+
+
+def test_the_client_sends_as_many_rows_as_the_server_takes(written, model):
+    with server.running(written, max_rows=2) as handle:
+        for client in _clients(handle, name=NAME):
+            assert_same_rows(client.sample(range(5)), model.sample(5, seed=0).numpy())
+
+
+def test_the_client_understands_the_row_limit_of_tensorflow_serving(monkeypatch):
+    def predict(self, spec, signature, inputs):
+        if len(inputs["seed"]) > 2:
+            message = "Task size 5 is larger than maximum input batch size 2"
+            raise ServingError("INVALID_ARGUMENT", message)
+        return {"samples": inputs["seed"]}
+
+    monkeypatch.setattr(Grpc, "predict", predict)
+    np.testing.assert_array_equal(Client(grpc="127.0.0.1:1", name=NAME).sample(range(5)), range(5))
 
 
 def test_a_tensor_that_claims_to_be_large_is_refused_before_it_is_made(stand_in):

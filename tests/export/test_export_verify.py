@@ -190,3 +190,7 @@ def test_a_row_may_round_by_its_place_in_the_batch(subject):
 def test_answers_unlike_the_keras_model_are_caught(subject):
     with pytest.raises(verify_checks.Failed, match="differs"):
         verify_checks.equals_keras(_spoiled(subject, lambda value: value + np.float32(1e-3)))
+
+
+def test_a_version_for_requests_of_one_row_is_verified(subject):
+    assert "1 to 1 rows" in verify_checks.batch_independent(dataclasses.replace(subject, max_rows=1))
