@@ -11,12 +11,12 @@ import keras
 
 from tfmmd import callbacks, checks, data, networks, optimizers
 from tfmmd.metrics.feature_cache import file_hash
-from trainers import strategies
+from trainers import runner, strategies
 from trainers.description import describe
 from trainers.progress import Progress
-from trainers.recipe import Recipe
+from trainers.recipe import Recipe, Settings
 from trainers.run_data import RunData
-from trainers.run_folder import RunFolder, save_model, write_json
+from trainers.run_folder import RunFolder, read_json, save_model, write_json
 
 SETTINGS = {  # ours, after mbinkowski/MMD-GAN's LeNet: over 99 % of MNIST's test set
     "batch_size": 128,
@@ -30,6 +30,14 @@ SETTINGS = {  # ours, after mbinkowski/MMD-GAN's LeNet: over 99 % of MNIST's tes
 def default_path(dataset):
     """Where `trainers evaluate` looks for the extractor of a dataset."""
     return Path("runs") / f"lenet-{dataset}" / "model.keras"
+
+
+def is_finished(path):
+    """Whether the extractor at `path` is there and tested; one without a `config.json` is somebody's own file."""
+    scores = path.with_name("metrics.json")
+    if not path.exists() or not path.with_name("config.json").exists():
+        return path.exists()
+    return scores.exists() and read_json(scores).get("sha256") == file_hash(path)
 
 
 def build(settings, run_data):
@@ -48,6 +56,12 @@ def compile_model(model, settings):
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
+    model.optimizer.build(model.trainable_variables)  # a checkpoint is restored before the first step
+
+
+def labelled_batches(run_data, settings, start_step):
+    arrays = run_data.load(settings.split, with_labels=True)
+    return data.batches(arrays, settings.batch_size, seed=run_data.seed, start_step=start_step)
 
 
 RECIPE = Recipe(
@@ -59,6 +73,7 @@ RECIPE = Recipe(
     settings=SETTINGS,
     presets={"quick": {}, "paper": {}},
     special={("digits", "quick"): {"epochs": 60}},
+    batches=labelled_batches,
     measures=(),
 )
 
@@ -68,8 +83,20 @@ def run(options):
 
     Args:
         options: `trainers.runner.RunOptions`.
+
+    Raises:
+        trainers.runner.Interrupted: If SIGTERM or SIGINT stopped the training; `resume=True` goes on.
     """
     settings = RECIPE.resolve(options.dataset, options.preset, options.overrides)
+    runner.check_settings(settings)
+    checks.int64("seed", options.seed)
+    if "steps" in options.overrides:
+        checks.fail(
+            "The classifier's training is counted in epochs.",
+            f"steps={settings.steps}",
+            "Use --set epochs=NUMBER.",
+        )
+    epochs = checks.positive_int("epochs", settings.epochs)
     if options.strategy == "multiworker":
         checks.fail(
             "The classifier is trained by one process.",
@@ -78,37 +105,30 @@ def run(options):
         )
     strategy = strategies.make(options.strategy, options.devices)
     run_data = RunData(options.dataset, settings, options.seed)
-    x, y = run_data.load(settings.split, with_labels=True)
+    x, _ = run_data.load(settings.split, with_labels=True)
     steps = data.steps_per_epoch(len(x), settings.batch_size)
-    settings = type(settings)({**settings, "steps": steps * settings.epochs})
+    settings = Settings({**settings, "steps": steps * epochs})
     folder = RunFolder(options.run_dir or default_path(options.dataset).parent)
     folder.open(describe(options, settings), resume=options.resume, force=options.force)
     try:
-        scores = _train(strategy, options, settings, run_data, folder, (x, y), steps)
+        scores = _train(strategy, settings, run_data, folder, steps)
     finally:
         folder.close()
     return folder, scores
 
 
-def _train(strategy, options, settings, run_data, folder, arrays, steps):
+def _train(strategy, settings, run_data, folder, steps_per_epoch):
     with strategy.scope() if strategy else contextlib.nullcontext():
-        keras.utils.set_random_seed(options.seed % 2**32)
-        model = build(settings, run_data)
-        compile_model(model, settings)
+        model = runner.build(RECIPE, settings, run_data)
     resume = callbacks.Resume(folder.checkpoints)
     start = resume.restore(model)
-    model.fit(
-        data.batches(arrays, settings.batch_size, seed=options.seed, start_step=start),
-        steps_per_epoch=steps,
-        initial_epoch=start // steps,
-        epochs=settings.epochs,
-        callbacks=[
-            Progress(settings.steps, start, settings.batch_size),
-            resume,
-            keras.callbacks.TensorBoard(folder.logs),
-        ],
-        verbose=0,
-    )
+    watch = [
+        Progress(settings.steps, start, settings.batch_size),
+        resume,
+        keras.callbacks.TensorBoard(folder.logs),
+    ]
+    by_epoch = Settings({**settings, "report_every": steps_per_epoch})
+    runner.fit_segments(RECIPE, model, by_epoch, run_data, resume, watch)
     save_model(model, folder.model)
     loss, accuracy = model.evaluate(*run_data.load("test", with_labels=True), batch_size=500, verbose=0)
     scores = {"test accuracy": accuracy, "test loss": loss, "sha256": file_hash(folder.model)}

@@ -11,7 +11,7 @@ import pytest
 from tfmmd import callbacks
 from tfmmd.callbacks import checkpoint
 from trainers import __main__ as command_line
-from trainers import systems
+from trainers import lenet, systems
 
 SETTINGS = (
     "steps=6",
@@ -69,6 +69,20 @@ def test_a_signal_ends_the_step_saves_and_gives_its_exit_code(number, code, at, 
     at(7, None)
     assert command_line.main([*COMMAND, "--resume"]) == 0
     assert "From step 3 of 6" in capsys.readouterr().err
+
+
+def test_a_stopped_classifier_is_none_and_goes_on_to_its_end(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    path = lenet.default_path("digits")
+    sizes = ("epochs=3", "batch_size=500", "num_features=4")
+    command = ["run", "lenet", *(part for size in sizes for part in ("--set", size))]
+    monkeypatch.setattr(lenet, "Progress", lambda *_: At(3, stop(signal.SIGTERM)))
+    assert command_line.main(command) == 143
+    assert "Stopped at step 3 of 6" in capsys.readouterr().err
+    assert not path.exists() and not lenet.is_finished(path)
+    monkeypatch.setattr(lenet, "Progress", lambda *_: At(7, None))
+    assert command_line.main([*command, "--resume"]) == 0
+    assert int(keras.models.load_model(path).optimizer.iterations) == 6 and lenet.is_finished(path)
 
 
 def test_a_diverged_run_goes_back_to_its_last_checkpoint_at_half_the_rate_when_asked(at, capsys):

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from tfmmd.data.load import find
+from tfmmd.metrics.feature_cache import file_hash
 from trainers import __main__ as command_line
 from trainers import lenet, systems
 from trainers.reproduction import book, cells, command, contents, experiments, plots, processes, tables
@@ -181,14 +182,16 @@ def test_a_failing_cell_names_its_command(tmp_path):
 @pytest.mark.parametrize(
     "measures, there, labelled, made",
     [
-        (("kid",), False, True, True),
-        (("mode_coverage", "parzen"), False, True, True),
-        (("kid",), True, True, False),
-        (("kid",), False, False, False),
-        (("parzen",), False, True, False),
+        (("kid",), (), True, True),
+        (("mode_coverage", "parzen"), (), True, True),
+        (("kid",), ("config.json", "metrics.json"), True, False),
+        (("kid",), ("config.json",), True, True),
+        (("kid",), ("somebody's own",), True, False),
+        (("kid",), (), False, False),
+        (("parzen",), (), True, False),
     ],
 )
-def test_the_classifier_of_the_scores_is_trained_first(
+def test_the_classifier_of_the_scores_is_trained_first_and_to_its_end(
     measures, there, labelled, made, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
@@ -196,6 +199,8 @@ def test_the_classifier_of_the_scores_is_trained_first(
     path.parent.mkdir(parents=True)
     if there:
         path.touch()
+    for name in there:
+        write_json(path.with_name(name), {"sha256": file_hash(path)})
     pool, commands = processes.Processes(), []
     monkeypatch.setattr(pool, "outcome", lambda command: commands.append(command[3:]) or (0, "{}"))
     source = dataclasses.replace(find("digits", "train"), labelled=labelled)

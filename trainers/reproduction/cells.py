@@ -63,9 +63,11 @@ def _rows(table, preset, dataset, records):
 
 
 def _make_classifier(table, dataset, processes, report):
-    """Trains the LeNet that a table's measures need, if there is none and the dataset has labels."""
+    """Trains the LeNet that a table's measures need, to its end, if the dataset has labels."""
     path = lenet.default_path(dataset)
-    if not OF_CLASSIFIER & set(table.measures) or path.exists() or not find(dataset, "train").labelled:
+    if not OF_CLASSIFIER & set(table.measures) or lenet.is_finished(path):
+        return
+    if not find(dataset, "train").labelled:
         return
     report(f"[{table.name}] the classifier of its scores: {path}")
     processes.trainers(["run", "lenet", "--dataset", dataset, "--resume"], "the classifier")
