@@ -5,12 +5,16 @@ import types
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests import systems
 from tests.systems import CODE, decoder, digits, encoder
 from tfmmd import metrics, models
+from tfmmd.metrics import parzen
+from trainers import anchors
 from trainers import measures_likelihood as measures
 from trainers.recipe import Settings
+from trainers.run_data import RunData
 
 ROWS = 64
 DATA = types.SimpleNamespace(test=np.round(digits(90)[ROWS:]), validation=digits(20), train=digits(ROWS))
@@ -96,7 +100,7 @@ def test_importance_sampling_takes_the_first_rows(gae):
 
 
 def test_sample_blocks_are_the_same_each_time(gae):
-    once, again = (np.concatenate([*measures.sample_blocks(gae, 150, settings())]) for _ in range(2))
+    once, again = (np.concatenate([*measures.sample_blocks(gae, 150)]) for _ in range(2))
     assert once.shape == (150, 8, 8, 1)
     np.testing.assert_array_equal(once, again)
 
@@ -105,11 +109,34 @@ def test_sample_blocks_are_the_same_each_time(gae):
 def test_blocks_are_the_samples_of_consecutive_seeds(make, monkeypatch):
     monkeypatch.setattr(measures, "SAMPLES_PER_BLOCK", 20)
     model = make()
-    blocks = np.concatenate([*measures.sample_blocks(model, 50, settings(value_range=(-1, 3)))])
-    np.testing.assert_allclose(blocks, (model.sample(50, seed=measures.SEED).numpy() + 1) / 4, rtol=1e-6)
+    blocks = np.concatenate([*measures.sample_blocks(model, 50)])
+    np.testing.assert_allclose(blocks, model.sample(50, seed=measures.SEED).numpy(), rtol=1e-6)
 
 
 def test_the_parzen_score_of_many_samples_says_its_number_and_memory(gae):
-    (name, score), *_ = measures.many_samples_parzen(gae, DATA, settings()).items()
+    data = RunData("digits", settings(image_size=None), 0)
+    (name, score), *_ = measures.many_samples_parzen(gae, data, settings()).items()
     assert name == "parzen, 150 samples" and score["num_samples"] == 150
     assert 100 < score["peak_memory_mb"] < 20_000 and "equal numbers" in score["note"]
+
+
+@pytest.fixture(params=["images from -1 to 1", "a table"])
+def in_other_units(request, tmp_path):
+    """Run data whose units are not those of scores."""
+    if request.param == "a table":
+        path = tmp_path / "table.npy"
+        np.save(path, np.random.default_rng(0).normal(size=(400, 3)) * 100 + 7)
+        return RunData(str(path), settings(binarize=None, image_size=None, split="train"), 0)
+    ours = settings(value_range=(-1.0, 1.0), binarize=None, image_size=None, split="train")
+    return RunData("digits", ours, 0)
+
+
+def test_many_samples_are_scored_in_the_units_of_parzen(in_other_units, monkeypatch):
+    monkeypatch.setattr(measures, "FINE_GRID", parzen.GRID)
+    monkeypatch.setattr(measures, "SAMPLES_PER_BLOCK", 60)
+    rows = tf.constant(in_other_units.train[:150])
+    model = types.SimpleNamespace(prior=None, sample=lambda n, seed: rows[seed - measures.SEED :][:n])
+    (found,) = measures.many_samples_parzen(model, in_other_units, in_other_units.settings).values()
+    expected = anchors.score(in_other_units.unit(rows), in_other_units)
+    assert found["bandwidth"] == expected.bandwidth
+    np.testing.assert_allclose(found["mean"], expected.mean, rtol=1e-5)
