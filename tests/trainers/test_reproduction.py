@@ -216,23 +216,63 @@ def test_an_unknown_table_or_row_is_told_the_names(words, named, capsys):
     assert named in capsys.readouterr().err
 
 
-def test_one_row_is_run_and_the_others_keep_their_results(record, tmp_path, monkeypatch):
+@pytest.fixture
+def reproduce(record, runs, tmp_path, monkeypatch):
+    """Function of more words for `reproduce` of the tiny table; gives the rows of its results file."""
     monkeypatch.setattr(processes.Processes, "outcome", in_this_process)
     monkeypatch.setattr(contents, "TABLES", {"tiny": TABLE})
     path = book.results_path(tmp_path, "tiny", "digits", "quick")
     path.parent.mkdir()
-    write_json(path, record)
-    options = ["--runs", str(tmp_path / "runs"), "--docs", str(tmp_path)]
-    assert command_line.main(["reproduce", "--row", "second", *options]) == 0
-    rows = read_json(path)["rows"]
-    assert rows["first"] == record["rows"]["first"] and list(rows) == ["first", "second"]
-    assert [cell["seed"] for cell in rows["second"]] == [0]
+
+    def run(before, *words):
+        write_json(path, {**record, "rows": before})
+        assert command_line.main(["reproduce", *words, "--runs", str(runs), "--docs", str(tmp_path)]) == 0
+        return read_json(path)["rows"]
+
+    return run
+
+
+def test_one_row_is_run_and_the_others_keep_their_results(record, reproduce):
+    other = {"first": [{**record["rows"]["first"][0], "minutes": 77}]}
+    assert reproduce(other, "--row", "second", "--seeds", "2") == {
+        **other,
+        "second": record["rows"]["second"],
+    }
+
+
+def test_a_row_is_never_replaced_by_one_of_fewer_seeds(record, reproduce, capsys):
+    rows = record["rows"]
+    three = {"first": [*rows["first"], {**rows["first"][0], "seed": 2}]}
+    assert reproduce(three, "--seeds", "1") == {**three, "second": rows["second"][:1]}
+    assert "first keeps its 3 seeds" in capsys.readouterr().err
+
+
+def test_a_page_names_the_commands_of_its_numbers_of_seeds(record):
+    first, *_ = record["rows"]["first"]
+    found = {"a": [first] * 3, "b": [first] * 3, "c": [first], "d": [{**first, "members": 10}]}
+    head = "python -m trainers reproduce tiny --preset quick"
+    lines = book._commands(TABLE, "digits", "quick", {"rows": found})
+    assert lines == [f"{head} --seeds 3", f'{head} --row "c"', f'{head} --seeds 10 --row "d"']
 
 
 def test_an_experiment_is_made_on_the_rows_that_have_results(record, tmp_path):
     table = dataclasses.replace(TABLE, experiment=lambda rows, *_: [row.label for row in rows])
     command._write_results(table, "quick", "digits", {"second": record["rows"]["second"]}, tmp_path / "a")
     assert read_json(tmp_path / "a")["experiment"] == ["second"]
+
+
+def test_the_table_of_speed_is_that_of_the_benchmarks_in_its_docs(tmp_path):
+    bench = {"unit": "ms", "cases": {"a": {"speedup": {"wall": 2.0}}}}
+    path = book.results_path(tmp_path, "speed", "synthetic", "quick")
+    path.parent.mkdir()
+    write_json(path.parent / "mmd.json", bench)
+    assert command_line.main(["reproduce", "speed", "--docs", str(tmp_path)]) == 0
+    assert read_json(path)["experiment"] == {"mmd": bench}
+
+
+def test_the_table_of_speed_without_benchmarks_is_refused(tmp_path, capsys):
+    assert command_line.main(["reproduce", "speed", "--docs", str(tmp_path)]) == 2
+    assert "make bench" in capsys.readouterr().err and not list(tmp_path.iterdir())
 
 
 def test_a_row_without_results_keeps_its_published_number_on_the_page(record):
@@ -337,7 +377,7 @@ def test_steps_of_rows_are_timed():
             "small", "wgan-gp", ("quick", {"generator_filters": 4, "critic_filters": 4, "batch_size": 4})
         )
     ]
-    costs = experiments.step_costs(rows, "quick", "digits")
+    costs = experiments.step_costs(rows, "quick", "digits", None)
     assert costs["small"]["milliseconds"] > 0
 
 

@@ -54,7 +54,7 @@ def _results(docs, table):
         found = [(preset, read_json(path)) for preset, path in found if path.exists()]
         for preset, record in found:
             parts.append(f"### {dataset}, `--preset {preset}`")
-            parts.append(f"`{_command(table, dataset, preset)}`")
+            parts.append("\n\n".join(f"`{line}`" for line in _commands(table, dataset, preset, record)))
             parts += chapter(table, dataset, preset, record)
         shown = {row.label for preset, _ in found for row in table.rows_for(dataset, preset)}
         missing = [row for row in table.rows_for(dataset) if row.label not in shown]
@@ -78,6 +78,22 @@ def _not_run(table, dataset, missing, which):
 def _command(table, dataset, preset):
     more = "" if dataset == table.datasets[0] else f" --dataset {dataset}"
     return f"python -m trainers reproduce {table.name}{more} --preset {preset}"
+
+
+def _commands(table, dataset, preset, record):
+    """The commands that make a results file: for most rows, and for those of another number of seeds."""
+    counts = {label: num_seeds(found) for label, found in record["rows"].items()}
+    usual, lines = statistics.mode(counts.values()) if counts else 1, []
+    for number in (usual, *sorted({*counts.values()} - {usual})):
+        seeds = f" --seeds {number}" if number > 1 else ""
+        rows = [f' --row "{label}"' for label, n in counts.items() if n == number and number != usual]
+        lines.append(_command(table, dataset, preset) + seeds + "".join(rows))
+    return lines
+
+
+def num_seeds(found):
+    """Number of runs that a row's records come from."""
+    return found[0].get("members", len(found))
 
 
 def chapter(table, dataset, preset, record):
@@ -172,7 +188,8 @@ def _provenance(record):
     if not cells:
         return ""
     versions = ", ".join(f"{name} {version}" for name, version in cells[0]["versions"].items())
-    commits = ", ".join(sorted({cell["commit"] or "not known" for cell in cells}))
+    makers = [maker for cell in cells for maker in (cell, *cell.get("resumes", ()))]
+    commits = ", ".join(sorted({maker["commit"] or "not known" for maker in makers}))
     platform = cells[0]["machine"]["platform"]
     return f"Made with {versions}; {platform}; commit {commits}. Every setting is in the results file."
 

@@ -15,7 +15,7 @@ def reproduce(names, *, preset, num_seeds, dataset, runs, docs, report=None, gat
     Args:
         names: Tables; empty means all.
         preset: "quick" or "paper".
-        num_seeds: Runs of each row.
+        num_seeds: Runs of each row; a row whose results have more of them keeps those.
         dataset: A dataset of the tables; None takes each table's first.
         runs: Folder of run folders.
         docs: Folder of `results/`, `reproduction/` and `reproduction.md`.
@@ -28,17 +28,17 @@ def reproduce(names, *, preset, num_seeds, dataset, runs, docs, report=None, gat
         Path of the page.
 
     Raises:
-        ValueError: For unknown names, before anything is run.
+        ValueError: For unknown names, before anything is run; for the table of speed without benchmarks.
     """
     report = report or (lambda line: print(line, file=sys.stderr, flush=True))
     checks.one_of("preset", preset, tables.PRESETS)
     checks.positive_int("seeds", num_seeds)
     checks.positive_int("jobs", jobs)
     for table, on in _with_rows(_on_datasets(names, dataset), preset, labels):
-        rows = cells.run_table(table, preset, on, num_seeds, runs, report, gathered, jobs)
         path = book.results_path(docs, table.name, on, preset)
-        if labels and path.exists():
-            rows = read_json(path)["rows"] | rows
+        old = read_json(path)["rows"] if path.exists() else {}
+        table = _without_larger(table, old, num_seeds, report)
+        rows = old | cells.run_table(table, preset, on, num_seeds, runs, report, gathered, jobs)
         _write_results(contents.TABLES[table.name], preset, on, rows, path)
         report(f"[{table.name}] results: {path}")
     return write_page(docs)
@@ -67,10 +67,19 @@ def _with_rows(pairs, preset, labels):
     return [(table, on) for table, on in some if table.rows_for(on, preset)]
 
 
+def _without_larger(table, results, num_seeds, report):
+    """The table without the rows whose results have more seeds than are asked for: a mean never shrinks."""
+    larger = {label for label, found in results.items() if book.num_seeds(found) > num_seeds}
+    for row in (row for row in table.rows if row.label in larger):
+        count = book.num_seeds(results[row.label])
+        report(f"[{table.name}] {row.label} keeps its {count} seeds; --seeds {count} runs it again")
+    return dataclasses.replace(table, rows=tuple(row for row in table.rows if row.label not in larger))
+
+
 def _write_results(table, preset, dataset, rows, path):
     """Writes a table's results file: its rows in the table's order, and its experiment on them."""
     ordered = [row for row in table.rows_for(dataset, preset) if row.label in rows]
-    experiment = table.experiment and table.experiment(ordered, preset, dataset)
+    experiment = table.experiment and table.experiment(ordered, preset, dataset, path.parent)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, {"rows": {row.label: rows[row.label] for row in ordered}, "experiment": experiment})
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tfmmd import discrepancies, kernels, metrics, objectives
+from tfmmd import checks, discrepancies, kernels, metrics, objectives
 from trainers import runner, systems
 from trainers.run_data import RunData
 
@@ -22,7 +22,7 @@ REPETITIONS = {"quick": 200, "paper": 2000}
 ROUNDS, STEPS = 5, 2  # of timed steps
 
 
-def bias(rows, preset, dataset):
+def bias(rows, preset, dataset, results):
     """Gradients through a fixed and a learned critic, and FID and KID of equal laws, beside their closed forms."""
     repetitions = REPETITIONS[preset]
     return {
@@ -90,7 +90,7 @@ def _mean(values):
     }
 
 
-def step_costs(rows, preset, dataset):
+def step_costs(rows, preset, dataset, results):
     """Median milliseconds of a generator step, with the critic's steps before it: rows take turns."""
     steps = {row.label: _stepper(row, preset, dataset) for row in rows}
     times = {label: [] for label in steps}
@@ -117,11 +117,17 @@ def _stepper(row, preset, dataset):
     return lambda: [step(batch)["generator_loss"].numpy() for batch in fixed]
 
 
-def speed(rows, preset, dataset, folder=Path("docs/results")):
-    """The ratios that `make bench` left in the results folder, by benchmark and case."""
+def speed(rows, preset, dataset, results):
+    """The ratios that `make bench` left in the folder `results`, by benchmark and case."""
     found = {}
-    for path in sorted(Path(folder).glob("*.json")):
+    for path in sorted(Path(results).glob("*.json")):
         record = json.loads(path.read_text())
         if "unit" in record and "cases" in record:
             found[path.stem] = {"unit": record["unit"], "cases": record["cases"]}
+    if not found:
+        checks.fail(
+            "The table of speed needs the results of benchmarks.",
+            f"none in {results}",
+            "Make them with `make bench`, or give their folder's parent with --docs.",
+        )
     return found

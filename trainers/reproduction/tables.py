@@ -69,7 +69,7 @@ class Table:
         rows: `Row`s.
         datasets: Names of datasets it can be run on, the first by default.
         measures: Names in `trainers.evaluate.MEASURES`.
-        experiment: Function (rows, preset, dataset) -> JSON mapping, for what no run's scores hold.
+        experiment: Function (rows, preset, dataset, folder of results) -> JSON mapping, for what no run's scores hold.
     """
 
     name: str
