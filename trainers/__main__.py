@@ -4,6 +4,7 @@ import argparse
 import json
 import logging
 import os
+import signal
 import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -131,7 +132,7 @@ def _add_tune(commands):
 
 
 def main(argv=None):
-    """Runs a command; returns the exit code: 0 done, 1 failed, 2 bad input."""
+    """Runs a command; returns the exit code: 0 done, 1 failed, 2 bad input, 130 and 143 stopped."""
     options = parser().parse_args(argv)
     logging.basicConfig(stream=sys.stderr, format="%(message)s")
     logging.getLogger("tfmmd").setLevel(logging.INFO)  # what callbacks decide, in words
@@ -146,6 +147,9 @@ def main(argv=None):
     except runner.Interrupted as stop:
         print(stop, file=sys.stderr)
         return runner.callbacks.resume.exit_code(stop.signal)
+    except KeyboardInterrupt:
+        print("Stopped; the same command begins again, or goes on where it can.", file=sys.stderr)
+        return runner.callbacks.resume.exit_code(signal.SIGINT)
     except (OSError, RuntimeError, runner.tf.errors.OpError) as error:  # TensorFlow writes files too
         print(f"failed: {error}", file=sys.stderr)
         return FAILED
@@ -158,8 +162,9 @@ def _run(options):
 
     overrides = recipe.parse_overrides(options.set)
     _check_one_value(options, overrides)
-    overrides |= {"steps": options.steps} if options.steps else {}
-    overrides |= {"batch_size": options.batch_size} if options.batch_size else {}
+    evaluate.check_names(options.measure)
+    given = {"steps": options.steps, "batch_size": options.batch_size}
+    overrides |= {name: value for name, value in given.items() if value is not None}
     if options.deterministic:
         runner.use_deterministic_ops()
     names = (

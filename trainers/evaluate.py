@@ -35,10 +35,10 @@ def of_features(name):
     """The measure `name` on the features of the dataset's LeNet."""
 
     def measure(model, run_data, settings):
-        path = settings.get("features") or lenet.default_path(run_data.dataset)
-        if not Path(path).exists():
-            return {name: {"not measured": how_to_get_features(path, run_data.dataset)}}
-        held_out = held_out_of(run_data, Path(path))
+        missing = missing_extractor(settings, run_data.dataset)
+        if missing:
+            return {name: {"not measured": missing}}
+        held_out = held_out_of(run_data, extractor_path(settings, run_data.dataset))
         rows = len(held_out.test)
         samples = samples_of(model, run_data, settings, rows)  # the same number of both
         function = kid_of_all_pairs if name == "kid" and rows < KID_SUBSET else None
@@ -48,8 +48,16 @@ def of_features(name):
     return measure
 
 
-def how_to_get_features(path, dataset):
-    """What a user can do where no extractor is at `path`."""
+def extractor_path(settings, dataset):
+    """The file of the LeNet whose features measure a run."""
+    return Path(settings.get("features") or lenet.default_path(dataset))
+
+
+def missing_extractor(settings, dataset):
+    """What a user can do where there is no extractor, or None where there is one."""
+    path = extractor_path(settings, dataset)
+    if path.exists():
+        return None
     if data.kind(dataset) != "name":
         return "no extractor: data without labels train none; give one with --set features=FILE.keras"
     return f"no extractor at {path}; make it with `python -m trainers run lenet --dataset {dataset}`"
@@ -95,6 +103,24 @@ MEASURES = {
     "pixel_kid": pixel_kid,
     **{name: of_features(name) for name in OF_FEATURES},
 }
+NEEDS = {  # of a model: the attribute without which a measure does not apply
+    "reconstruction": "reconstruct",
+    "latent_mmd2": "infer",
+    "test_errors": "num_classes",
+    "log_likelihood": "likelihood",
+}
+
+
+def check_names(names):
+    """Checks names of measures."""
+    for name in names or ():
+        checks.one_of("measure", name, MEASURES)
+
+
+def missing_part(name, model):
+    """Why a measure does not apply to a model, or None."""
+    part = NEEDS.get(name)
+    return f"{type(model).__name__} has no `{part}`" if part and not hasattr(model, part) else None
 
 
 def samples_of(model, run_data, settings, num_samples=None):
@@ -116,16 +142,22 @@ def evaluate(run_dir, measures=None):
 
     Returns:
         Dict of scores, as written; a measure that lacks something says what under "not measured".
+
+    Raises:
+        ValueError: For unknown names, or a run without a trained model.
     """
+    check_names(measures)
     model, config, run_data = runner.load(run_dir)
     folder = RunFolder(run_dir)
     usual = run_data.settings.get("measures") or (*systems.recipe(config["system"]).measures, "pixel_kid")
     names = measures or usual
     scores = read_json(folder.metrics) if measures and folder.metrics.exists() else {}
+    check_names(names)
     for name in names:
-        measure = MEASURES[checks.one_of("measure", name, MEASURES)]
         print(f"measuring {name} ...", file=sys.stderr, flush=True)
-        scores |= measure(model, run_data, run_data.settings)
+        missing = missing_part(name, model)
+        found = {name: {"not measured": missing}} if missing else None
+        scores |= found or MEASURES[name](model, run_data, run_data.settings)
     write_json(folder.metrics, scores)
     hparams.write(folder, config, scores)
     return scores

@@ -1,6 +1,7 @@
 """Figures of finished runs in one file: for each the command that makes it, its settings and its scores."""
 
 import json
+import shlex
 
 from trainers import evaluate, systems
 from trainers.run_folder import RunFolder, RunFolderError, read_config, read_json, write_json
@@ -30,7 +31,8 @@ def record(run_dir):
     """What a run was and what it scored.
 
     Returns:
-        Dict with "command", "settings", "seed", "versions", "machine", "commit" and "metrics".
+        Dict with "command", "settings", "seed", "versions", "machine", "commit" and "metrics", and "resumes" where
+        the run was gone on with by others.
     """
     config, folder = read_config(run_dir), RunFolder(run_dir)
     if not folder.metrics.exists():
@@ -40,19 +42,25 @@ def record(run_dir):
         )
     settings = {name: value for name, value in config["settings"].items() if name not in WHERE}
     shown = {name: config.get(name) for name in ("seed", "versions", "machine", "commit")}
+    shown |= {name: config[name] for name in ("resumes",) if name in config}
     metrics = read_json(folder.metrics)
     return {"command": command(config), "settings": settings, **shown, "metrics": metrics}
 
 
-def command(config):
-    """The command line of a run from its config: names, and the settings that differ from the recipe's."""
-    words = ["python -m trainers run", config["system"], "--dataset", config["dataset"]]
+def command(config, without=WHERE):
+    """The command line of a run from its config: names, and the settings that differ from the recipe's.
+
+    Args:
+        config: Content of a `config.json`.
+        without: Settings that are left out.
+    """
+    words = ["python", "-m", "trainers", "run", config["system"], "--dataset", config["dataset"]]
     words += ["--preset", config["preset"], "--seed", str(config["seed"])]
     usual = systems.recipe(config["system"]).resolve(config["dataset"], config["preset"])
     for name, value in config["settings"].items():
-        if name not in WHERE and plain(usual.get(name)) != value:
-            words.append(f"--set '{name}={_text(value)}'")
-    return " ".join(words)
+        if name not in without and plain(usual.get(name)) != value:
+            words += ["--set", f"{name}={_text(value)}"]
+    return shlex.join(words)
 
 
 def report(result):

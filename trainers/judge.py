@@ -18,6 +18,7 @@ from PIL import Image
 from scipy import stats
 
 from tfmmd import checks
+from tfmmd.metrics.feature_cache import file_hash
 from trainers import runner
 from trainers.run_folder import RunFolder, read_json, write_json
 
@@ -83,6 +84,12 @@ def _real_rows(run_data):
 def _bytes(image, run_data):
     low, high = run_data.settings.value_range
     return np.round(np.clip((image - low) / (high - low), 0.0, 1.0) * 255).astype(np.uint8)
+
+
+def identify(folder, config):
+    """Which model is judged: one that was trained again is another."""
+    names = {name: config[name] for name in ("system", "dataset")}
+    return {**names, "model": file_hash(folder.model)}
 
 
 class Session:
@@ -259,13 +266,9 @@ def run(run_dir, num_images=100, *, port=0, seed=0, on_start=None):
     checks.non_negative("seed", seed)
     model, config, run_data = runner.load(run_dir)
     trials = make_trials(model, run_data, num_images, seed)
-    identity = {
-        "system": config["system"],
-        "dataset": config["dataset"],
-        "num_images": len(trials),
-        "seed": seed,
-    }
-    session = Session(trials, RunFolder(run_dir).path / f"judge-{seed}.json", identity)
+    folder = RunFolder(run_dir)
+    identity = {**identify(folder, config), "num_images": len(trials), "seed": seed}
+    session = Session(trials, folder.path / f"judge-{seed}.json", identity)
     server = make_server("127.0.0.1", port, application(session), threaded=True, request_handler=Quiet)
     (on_start or _announce)(f"http://127.0.0.1:{server.server_port}/")
     thread = threading.Thread(target=server.serve_forever, daemon=True)

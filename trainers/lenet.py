@@ -60,6 +60,7 @@ def compile_model(model, settings):
 
 
 def labelled_batches(run_data, settings, start_step):
+    """The endless stream of images with their labels from `start_step` on."""
     arrays = run_data.load(settings.split, with_labels=True)
     return data.batches(arrays, settings.batch_size, seed=run_data.seed, start_step=start_step)
 

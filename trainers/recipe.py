@@ -142,11 +142,11 @@ class Recipe:
 
 
 def _check_value(name, value, default):
-    """A text cannot stand for a number, and a switch is on or off."""
+    """A text cannot stand for a number, and a switch alone is on or off."""
     switch = isinstance(default, bool)
     wrong_text = isinstance(value, str) and isinstance(default, int | float)
-    if wrong_text or switch and not isinstance(value, bool):
-        expected = "true or false" if switch else f"a number, such as its {json.dumps(default)} here"
+    if wrong_text or default is not None and isinstance(value, bool) != switch:
+        expected = "true or false" if switch else f"a value such as its {json.dumps(default)} here"
         checks.fail(
             f"`{name}` must be {expected}.", f"{name}={value!r}", f"Write --set {name}=VALUE in JSON."
         )

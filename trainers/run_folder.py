@@ -9,6 +9,9 @@ from tfmmd.callbacks import checkpoint, files
 from trainers.lock import Held, Lock
 
 LOCK = ".lock"
+RECORD = ("versions", "commit", "machine", "strategy")  # of a config: what a resumed run may change
+PICTURES = ("*.png", "samples.csv", "kid_learning_rate.json")
+OF_OTHERS = ("judge-*.json", "cell.json", "seconds.json")  # answers of `judge`, notes of `reproduce`
 
 
 class RunFolderError(Exception):
@@ -62,7 +65,7 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             self._take_lock()
             self.check(config, resume=resume, force=force)  # nobody came in between
-            self._begin(config, clear=force and not resume)
+            self._begin(config, resume, force)
         except OSError as error:
             self.close()
             raise RunFolderError(
@@ -104,9 +107,9 @@ class RunFolder:
                 "Put them back, or start again with --force.",
             )
 
-    def _begin(self, config, clear):
+    def _begin(self, config, resume, force):
         """Writes what a run begins with; the record of checkpoints first, so that its loss is noticed."""
-        if clear:
+        if force and not resume:
             self._clear()
         for folder in (self.path, self.logs):
             files.clear_drafts(folder)
@@ -115,7 +118,8 @@ class RunFolder:
             checkpoint.write_index(
                 self.checkpoints, [step for step, _ in checkpoint.list_files(self.checkpoints)]
             )
-        write_json(self.config, config)
+        resumed = resume and self.config.exists()
+        write_json(self.config, _resumed(read_json(self.config), config) if resumed else config)
 
     def _check_same(self, config):
         old, new = read_json(self.config), json.loads(json.dumps(config))
@@ -139,7 +143,8 @@ class RunFolder:
 
     def _clear(self):
         steps = [path for _, path in checkpoint.list_files(self.checkpoints)]
-        for path in (self.model, self.metrics, self.samples, self.index, *steps):
+        left = [path for pattern in (*PICTURES, *OF_OTHERS) for path in self.path.glob(pattern)]
+        for path in (self.model, self.metrics, self.index, *steps, *left):
             path.unlink(missing_ok=True)
         shutil.rmtree(self.phases, ignore_errors=True)
         for path in sorted(self.logs.rglob("events.out.tfevents.*")):
@@ -169,6 +174,19 @@ def write_json(path, value):
     """Writes JSON by one rename."""
     with files.replacing(path) as draft:
         draft.write_text(json.dumps(value, indent=2, default=list) + "\n")
+
+
+def last_record(config):
+    """By which versions, commit, machine and strategy a run was last begun or gone on with."""
+    return (config.get("resumes") or [{name: config.get(name) for name in RECORD}])[-1]
+
+
+def _resumed(config, new):
+    """The config of a run that is gone on with: as it began, with a list of what has changed since."""
+    record = json.loads(json.dumps({name: new.get(name) for name in RECORD}))
+    if record == last_record(config):
+        return config
+    return {**config, "resumes": [*config.get("resumes", ()), record]}
 
 
 def save_model(model, path):

@@ -16,7 +16,7 @@ from trainers.phases import Interrupted, Phases
 from trainers.progress import Progress
 from trainers.recipe import Settings
 from trainers.run_data import RunData
-from trainers.run_folder import RunFolder, read_config, save_model
+from trainers.run_folder import RunFolder, last_record, read_config, save_model
 
 SAME = ("system", "dataset", "preset", "seed", "settings")  # what workers, and a resumed run, must agree on
 
@@ -251,7 +251,7 @@ def load_model(path, config):
             warnings.simplefilter("ignore")
             return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # a damaged file raises nearly anything
-        versions = config.get("versions", {})
+        versions = last_record(config)["versions"] or {}
         raise ValueError(
             checks.message(
                 "A model.keras must be whole and of a version that this one reads.",

@@ -58,7 +58,7 @@ class Choices:
 
     def suggest(self, trial, name):
         """A value of an Optuna trial."""
-        return _from_category(trial.suggest_categorical(name, self.grid(name)))
+        return from_category(trial.suggest_categorical(name, self.grid(name)))
 
     def grid(self, name):
         """All values, as Optuna stores them."""
@@ -133,5 +133,6 @@ def _to_category(value):
     )
 
 
-def _from_category(value):
+def from_category(value):
+    """The value of a choice from what Optuna stores."""
     return json.loads(value[5:]) if isinstance(value, str) and value.startswith("json:") else value

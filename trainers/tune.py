@@ -9,8 +9,9 @@ from pathlib import Path
 import keras
 
 from tfmmd import callbacks, checks
-from trainers import evaluate, hparams, runner, search_space, systems
-from trainers.run_folder import RunFolder, RunFolderError
+from trainers import evaluate, gather, hparams, runner, search_space, systems
+from trainers.run_data import RunData
+from trainers.run_folder import RunFolder, RunFolderError, read_config
 
 GOALS = {
     "parzen": "maximize",
@@ -65,6 +66,7 @@ def tune(options):
         ValueError: For unknown names, an empty search or a measure that the run cannot take.
         RunFolderError: If the folder holds another search.
         runner.Interrupted: If a signal stopped a trial after its state was saved.
+        KeyboardInterrupt: If Ctrl-C stopped one while it was built or scored.
     """
     optuna = _optuna()
     recipe = systems.recipe(options.system)
@@ -75,14 +77,16 @@ def tune(options):
     space = space or search_space.of_recipe(recipe.tunable, current, fixed)
     _check(options, recipe, space)
     measure = options.measure or next(name for name in recipe.measures if name in GOALS)
+    _check_measurable(recipe, options, measure, fixed)
     task = {name: getattr(options, name) for name in ("system", "dataset", "preset", "seed", "grid")}
     task |= {"measure": measure, "fixed": str(fixed), "space": str(space)}
     directory = Path(options.directory or f"runs/tune-{options.system}-{_plain(options.dataset)}")
-    study = _open_study(optuna, directory, task, space, options)
     search = _Search(options, directory, measure, fixed, space)
-    while (left := search.total() - _num_done(optuna, study)) > 0:
+    total = search.total()  # checks a grid before anything is written
+    study = _open_study(optuna, directory, task, space, options)
+    while (left := total - _num_done(optuna, study)) > 0:
         study.optimize(search.run_trial, n_trials=left, catch=(callbacks.DivergedError,))
-    return _result(study, directory, measure, options)
+    return _result(study, directory, measure)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,6 +107,10 @@ class _Search:
 
     def run_trial(self, trial):
         """Trains and scores one choice of settings; returns the score."""
+        with _noted(trial):
+            return self._run_trial(trial)
+
+    def _run_trial(self, trial):
         values = {name: self._value(trial, name, part) for name, part in self.space.items()}
         path = trial.user_attrs.get("run_dir") or str(self.directory / f"trial-{trial.number:03d}")
         trial.set_user_attr("run_dir", path)
@@ -117,8 +125,7 @@ class _Search:
             overrides={**self.fixed, **values},
         )
         keras.backend.clear_session()
-        with _noted(trial):
-            folder = runner.run(run_options)
+        folder = runner.run(run_options)
         score = self._score(evaluate.evaluate(folder.path, sorted({self.measure, "pixel_kid"})))
         _say(f"trial {trial.number}: {self.measure} {score:.6g}")
         return score
@@ -132,9 +139,7 @@ class _Search:
         found = hparams.headlines(scores)
         if self.measure not in found:
             missing = scores.get(self.measure, {}).get("not measured", "it does not apply")
-            checks.fail(
-                "A search needs a measured score.", f"{self.measure}: {missing}", "Use another --measure."
-            )
+            _fail_unmeasured(self.measure, missing)
         return found[self.measure]
 
 
@@ -143,7 +148,7 @@ def _noted(trial):
     """Writes down why a trial failed: a stopped one is queued again, a diverged one counts."""
     try:
         yield
-    except runner.Interrupted:
+    except (runner.Interrupted, KeyboardInterrupt):  # Ctrl-C outside of training is the latter
         trial.set_user_attr("stopped", True)
         raise
     except callbacks.DivergedError:
@@ -174,6 +179,22 @@ def _check(options, recipe, space):
             "all of them fixed" if recipe.tunable else "none",
             "Give a range or a list, such as --set learning_rate=1e-4..1e-2:log.",
         )
+
+
+def _check_measurable(recipe, options, measure, fixed):
+    """Refuses a measure that no trial could take, before the first one."""
+    settings, missing = recipe.resolve(options.dataset, options.preset, fixed), None
+    if measure in evaluate.OF_FEATURES:
+        missing = evaluate.missing_extractor(settings, options.dataset)
+    elif measure in evaluate.NEEDS:
+        model = recipe.build(settings, RunData(options.dataset, settings, options.seed))
+        missing = evaluate.missing_part(measure, model)
+    if missing:
+        _fail_unmeasured(measure, missing)
+
+
+def _fail_unmeasured(measure, missing):
+    checks.fail("A search needs a measured score.", f"{measure}: {missing}", "Use another --measure.")
 
 
 def _open_study(optuna, directory, task, space, options):
@@ -230,9 +251,9 @@ def _num_done(optuna, study):
     return len(failed) + sum(t.state == states.COMPLETE for t in study.trials)
 
 
-def _result(study, directory, measure, options):
+def _result(study, directory, measure):
     trials = [
-        {"number": t.number, "state": t.state.name.lower(), "value": t.value, "settings": t.params}
+        {"number": t.number, "state": t.state.name.lower(), "value": t.value, "settings": _settings_of(t)}
         | {"run_dir": t.user_attrs.get("run_dir")}
         for t in study.trials
     ]
@@ -242,7 +263,8 @@ def _result(study, directory, measure, options):
         default=None,
     )
     if best:
-        best["command"] = _command(options, best["settings"])
+        config = read_config(directory / Path(best["run_dir"]).name)
+        best["command"] = gather.command(config, without=())
     return {
         "best": best,
         "trials": trials,
@@ -252,9 +274,8 @@ def _result(study, directory, measure, options):
     }
 
 
-def _command(options, settings):
-    parts = [f"--set {name}={value}" for name, value in settings.items()]
-    return f"trainers run {options.system} --dataset {options.dataset} --preset {options.preset} {' '.join(parts)}"
+def _settings_of(trial):
+    return {name: search_space.from_category(value) for name, value in trial.params.items()}
 
 
 def report(result):

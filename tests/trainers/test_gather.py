@@ -1,6 +1,7 @@
 """Figures of runs in one file."""
 
 import json
+import shlex
 
 import pytest
 
@@ -37,9 +38,10 @@ def test_the_file_holds_what_is_returned(tmp_path):
     ("overrides", "words"),
     [
         ({}, ""),
-        ({"latent_size": 4}, " --set 'latent_size=4'"),
+        ({"latent_size": 4}, " --set latent_size=4"),
         ({"hidden": [5, 5]}, " --set 'hidden=[5, 5]'"),
-        ({"objective": "path"}, " --set 'objective=path'"),
+        ({"objective": "path"}, " --set objective=path"),
+        ({"objective": "it's"}, """ --set 'objective=it'"'"'s'"""),
         ({"features": "/here/lenet.keras"}, ""),
     ],
 )
@@ -47,6 +49,11 @@ def test_the_command_sets_what_differs_from_the_preset(tmp_path, overrides, word
     config = read_json(a_run(tmp_path / "a", **overrides) / "config.json")
     expected = "python -m trainers run gae --dataset mnist --preset grey-1 --seed 3" + words
     assert gather.command(config) == expected
+
+
+def test_the_command_quotes_a_folder_with_a_space(tmp_path):
+    config = {**read_json(a_run(tmp_path / "a") / "config.json"), "dataset": "folder:my photos"}
+    assert shlex.split(gather.command(config))[6] == "folder:my photos"
 
 
 def test_a_run_without_scores_is_refused(tmp_path):

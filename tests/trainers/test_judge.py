@@ -16,6 +16,7 @@ import pytest
 
 from tests.systems import SYSTEMS, digits
 from trainers import judge
+from trainers.run_folder import RunFolder
 
 LABELS = np.arange(20) % 10
 
@@ -146,6 +147,14 @@ def test_answers_of_another_test_are_not_overwritten(session):
     session.answer(0, "real")
     with pytest.raises(ValueError, match="another --seed"):
         judge.Session(session.trials, session.path, {"seed": 2})
+
+
+def test_a_model_that_was_trained_again_is_another_test(tmp_path):
+    folder, found = RunFolder(tmp_path), []
+    for content in ("a", "a", "b"):
+        folder.model.write_text(content)
+        found.append(judge.identify(folder, {"system": "gmmn", "dataset": "digits"}))
+    assert found[0] == found[1] != found[2]
 
 
 @pytest.mark.parametrize("index,answer", [(1, "real"), (-1, "real"), (0, "maybe"), (None, None)])

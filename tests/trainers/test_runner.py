@@ -15,7 +15,7 @@ import tensorflow as tf
 from tfmmd.callbacks import checkpoint
 from trainers import __main__ as command_line
 from trainers import evaluate, runner
-from trainers.run_folder import RunFolder, RunFolderError, read_json
+from trainers.run_folder import RunFolder, RunFolderError, read_json, write_json
 
 TINY = {
     "steps": 6,
@@ -69,6 +69,15 @@ def test_evaluate_writes_scores_with_errors_and_anchors(finished):
     assert "200 samples" in evaluate.report(scores)
 
 
+@pytest.mark.parametrize("name", evaluate.NEEDS)
+def test_a_measure_that_does_not_apply_says_why(name, finished, capsys):
+    before = read_json(finished.metrics) if finished.metrics.exists() else {}
+    assert command_line.main(["evaluate", str(finished.path), "--measure", name]) == 0
+    assert f"{name}: GMMN has no `{evaluate.NEEDS[name]}`" in capsys.readouterr().out
+    assert set(read_json(finished.metrics)) == {*before, name}
+    write_json(finished.metrics, before)
+
+
 def test_a_run_is_never_overwritten(finished):
     with pytest.raises(RunFolderError, match="--force"):
         runner.run(options(finished.path))
@@ -83,6 +92,22 @@ def test_a_folder_has_one_owner_at_a_time(tmp_path):
     RunFolder(tmp_path).open({})
     with pytest.raises(RunFolderError, match="owned by"):
         RunFolder(tmp_path).open({}, force=True)
+
+
+def test_a_replaced_run_leaves_nothing_to_the_next(tmp_path):
+    RunFolder(tmp_path).open({}).close()
+    left = ("model.keras", "metrics.json", "reconstructions.png", "samples.csv", "judge-0.json", "cell.json")
+    for name in (*left, "notes.txt"):
+        (tmp_path / name).touch()
+    RunFolder(tmp_path).open({}, force=True).close()
+    assert {path.name for path in tmp_path.iterdir()} == {"config.json", "checkpoints", "notes.txt"}
+
+
+def test_a_resumed_run_keeps_by_what_it_was_begun_and_lists_what_went_on_with_it(tmp_path):
+    for commit in ("a", "b", "b", "c"):
+        RunFolder(tmp_path).open({"seed": 1, "commit": commit, "versions": {}}, resume=True).close()
+    config = read_json(tmp_path / "config.json")
+    assert config["commit"] == "a" and [record["commit"] for record in config["resumes"]] == ["b", "c"]
 
 
 def test_the_lock_of_a_dead_process_is_taken_over(tmp_path):
@@ -155,6 +180,10 @@ BAD = {
     "no TF_CONFIG": (["run", "gmmn", "--strategy", "multiworker"], "TF_CONFIG"),
     "too large a batch": (["run", "gmmn", "--batch-size", "5000"], "--batch-size"),
     "seed outside int64": (["run", "gmmn", "--seed", str(2**63)], "int64"),
+    "no steps": (["run", "gmmn", "--steps", "0"], "steps=0"),
+    "no rows": (["run", "gmmn", "--batch-size", "0"], "batch_size=0"),
+    "steps of the classifier": (["run", "lenet", "--steps", "5"], "epochs"),
+    "unknown measure": (["run", "gmmn", "--measure", "parsen"], "parzen"),
     "no run to evaluate": (["evaluate", "nowhere"], "config.json"),
 }
 
@@ -168,6 +197,7 @@ def test_bad_input_exits_2_says_how_to_mend_it_and_writes_nothing(name, tmp_path
     assert not list(tmp_path.iterdir())
 
 
-def test_list_names_every_system_as_json(capsys):
+def test_list_names_every_system_with_its_tunable_ranges_as_json(capsys):
     assert command_line.main(["list", "--json"]) == 0
-    assert "gmmn" in {row["system"] for row in json.loads(capsys.readouterr().out)["systems"]}
+    rows = {row["system"]: row for row in json.loads(capsys.readouterr().out)["systems"]}
+    assert rows["gmmn"]["tunable"]["learning_rate"] == {"low": 1e-4, "high": 1e-2, "scale": "log"}

@@ -1,16 +1,19 @@
 """Searches over settings."""
 
+import itertools
 import json
+import shlex
 import signal
 
 import pytest
 
 from trainers import __main__ as command_line
-from trainers import runner, search_space, tune
-from trainers.run_folder import RunFolderError, read_json
+from trainers import runner, search_space, systems, tune
+from trainers.run_folder import RunFolder, RunFolderError, read_json
 from trainers.search_space import Choices, Range
 
 CURRENT = {"learning_rate": 0.1, "batch_size": 100, "hidden": (16,), "optimizer": "adam", "deep": True}
+NAMES = {"dataset": "digits", "preset": "quick", "seed": 0}
 TINY = {
     "steps": 3,
     "report_every": 3,
@@ -102,13 +105,64 @@ def test_a_folder_holds_one_search(searched):
         tune.tune(options(searched[0], overrides={"learning_rate": "1e-4..1e-3:log"}))
 
 
-def test_a_grid_runs_every_combination_once(tmp_path):
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory):
     space = {"batch_size": [50, 100], "hidden": [[8], [4, 4]]}
-    result = tune.tune(options(tmp_path, grid=True, overrides=space))
-    found = {
-        json.dumps(read_json(f"{t['run_dir']}/config.json")["settings"]["hidden"]) for t in result["trials"]
-    }
-    assert len(result["trials"]) == 4 and found == {"[8]", "[4, 4]"}
+    return tune.tune(options(tmp_path_factory.mktemp("grid"), grid=True, seed=3, overrides=space))
+
+
+def settings_of(trial):
+    return read_json(f"{trial['run_dir']}/config.json")["settings"]
+
+
+def test_a_grid_runs_every_combination_once(grid):
+    runs = [settings_of(trial) for trial in grid["trials"]]
+    found = sorted((run["batch_size"], run["hidden"]) for run in runs)
+    assert found == sorted(itertools.product([50, 100], [[8], [4, 4]]))
+
+
+def test_the_best_command_is_the_run_of_the_best_trial(grid, monkeypatch):
+    asked = []
+    monkeypatch.setattr(runner, "run", lambda run_options: asked.append(run_options) or folder)
+    monkeypatch.setattr(tune.evaluate, "evaluate", lambda *_: {})
+    folder = RunFolder(grid["best"]["run_dir"])
+    words = shlex.split(grid["best"]["command"])
+    assert words[:3] == ["python", "-m", "trainers"] and command_line.main(words[3:]) == 0
+    (run,) = asked
+    settings = systems.recipe("gmmn").resolve(run.dataset, run.preset, run.overrides)
+    assert json.loads(json.dumps(dict(settings))) == settings_of(grid["best"]) and run.seed == 3
+
+
+def test_the_report_shows_lists_as_they_are_set(grid):
+    assert "hidden=[4, 4]" in tune.report(grid) and "json:" not in tune.report(grid)
+
+
+@pytest.mark.parametrize("where", ["build", "score"])
+def test_ctrl_c_while_a_trial_is_built_or_scored_keeps_the_trial(where, tmp_path, monkeypatch, capsys):
+    asked, stop = [], [where]
+
+    def run(run_options):
+        asked.append((run_options.run_dir, run_options.overrides["learning_rate"]))
+        interrupt("build")
+        return RunFolder(run_options.run_dir)
+
+    def interrupt(place):
+        if place in stop:
+            stop.clear()
+            raise KeyboardInterrupt
+
+    def score(*_):
+        interrupt("score")
+        return {"pixel_kid": {"mean": 1.0}}
+
+    monkeypatch.setattr(tune.runner, "run", run)
+    monkeypatch.setattr(tune.evaluate, "evaluate", score)
+    monkeypatch.setattr(tune, "read_config", lambda _: {"system": "gmmn", **NAMES, "settings": {}})
+    space = ["--set", "learning_rate=1e-4..1e-2:log", "--measure", "pixel_kid", "--trials", "1"]
+    command = ["tune", "gmmn", "--dir", str(tmp_path), *space]
+    assert command_line.main(command) == 130 and "Traceback" not in capsys.readouterr().err
+    assert command_line.main(command) == 0
+    assert len(asked) == 2 and asked[0] == asked[1]
 
 
 def test_a_stopped_trial_goes_on_in_its_folder(tmp_path, monkeypatch):
@@ -132,6 +186,8 @@ def test_a_stopped_trial_goes_on_in_its_folder(tmp_path, monkeypatch):
 BAD = {
     "unknown setting": (["--set", "rate=1..2"], "learning_rate"),
     "unknown measure": (["--measure", "parsen"], "parzen"),
+    "a measure that the model cannot take": (["--measure", "reconstruction"], "GMMN has no `reconstruct`"),
+    "a measure without its extractor": (["--measure", "kid"], "run lenet --dataset digits"),
     "a range in a grid without a number": (["--grid", "--set", "learning_rate=1..2"], "how many"),
     "nothing to vary": (["--set", "learning_rate=1", "--set", "batch_size=100"], "Give a range"),
 }
@@ -143,6 +199,7 @@ def test_a_bad_search_exits_2_and_says_how_to_mend_it(name, tmp_path, monkeypatc
     arguments, words = BAD[name]
     assert command_line.main(["tune", "gmmn", *arguments]) == 2
     assert words in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_run_points_to_tune_for_several_values(capsys):
