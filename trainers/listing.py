@@ -7,11 +7,12 @@ from trainers import hparams, systems
 from trainers.run_folder import RunFolder, read_json
 
 DEPTH = 4  # folders below the folder of runs, for trials of `tune`
-SHOWN = ("parzen", "kid", "fid", "pixel_kid", "test_errors")
+FIRST = ("parzen", "kid", "fid", "pixel_kid", "test_errors")  # of the scores in a line
+SHOWN = 5
 
 
 def known_systems():
-    """Every system with its title, presets, datasets of their own settings, and tunable settings."""
+    """Every system with its title, presets, datasets of their own settings, and ranges of tunable settings."""
     recipes = {name: systems.recipe(name) for name in systems.names()}
     return [
         {
@@ -19,7 +20,10 @@ def known_systems():
             "title": recipe.title,
             "presets": sorted(recipe.presets),
             "datasets": sorted(recipe.datasets),
-            "tunable": sorted(recipe.tunable),
+            "tunable": {
+                setting: {"low": low, "high": high, "scale": scale}
+                for setting, (low, high, scale) in sorted(recipe.tunable.items())
+            },
         }
         for name, recipe in recipes.items()
     ]
@@ -61,8 +65,9 @@ def text(known, runs, directory):
 
 
 def _run_line(run):
-    scores = {name: run["scores"][name] for name in SHOWN if name in run["scores"]}
-    shown = "  ".join(f"{name} {value:.4g}" for name, value in scores.items())
+    names = [name for name in FIRST if name in run["scores"]]
+    names += [name for name in run["scores"] if name not in FIRST]
+    shown = "  ".join(f"{name} {run['scores'][name]:.4g}" for name in names[:SHOWN])
     state = shown or ("not evaluated" if run["finished"] else "unfinished: go on with --resume")
     what = f"{run['system']} on {run['dataset']}, {run['preset']}, seed {run['seed']}"
     return f"{run['path']:<36} {what:<42} {state}"

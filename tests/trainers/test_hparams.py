@@ -76,6 +76,21 @@ def test_list_shows_runs_with_their_scores_and_what_is_unfinished(written, capsy
     assert "--resume" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("scores", "words"),
+    [
+        ({"test accuracy": 0.99, "sha256": "ab"}, "test_accuracy 0.99"),
+        ({"log_likelihood, 50 prior draws": {"mean": -80.0}}, "log_likelihood_50_prior_draws -80"),
+        ({"inception_score": {"mean": 7.5}}, "inception_score 7.5"),
+        ({"fid": {"not measured": "no extractor"}}, "not evaluated"),
+    ],
+)
+def test_list_shows_scores_of_any_name(scores, words, written):
+    write_json(written.metrics, scores), written.model.touch()
+    (run,) = listing.found_runs(written.path.parent)
+    assert words in listing.text([], [run], "runs")
+
+
 def test_list_finds_trials_and_looks_not_inside_of_runs(written):
     deep = written.path.parent / "tune" / "trial-000"
     deep.mkdir(parents=True), write_json(deep / "config.json", CONFIG)
