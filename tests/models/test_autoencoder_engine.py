@@ -9,7 +9,7 @@ from tests import reference_autoencoder as reference
 from tests.harness import assert_same_rows
 from tests.systems import CODE, SHAPE, decoder, digits, encoder
 from tfmmd import models, networks, priors
-from tfmmd.models import costs, posteriors
+from tfmmd.models import costs, data_checks, posteriors
 
 COSTS = (*costs.COSTS, "gaussian")
 POSTERIORS = tuple(posteriors.POSTERIORS)
@@ -222,6 +222,43 @@ def test_data_out_of_the_decoders_range_are_refused(cost):
     model.compile()
     with pytest.raises(ValueError, match=r"from 0 to 255"):
         model.fit(255 * digits(32), verbose=0)
+
+
+class Rescaled(keras.Model):
+    """A decoder in [-1, 1] that is written as a class."""
+
+    def __init__(self):
+        super().__init__()
+        self.network = decoder()
+
+    def call(self, codes):
+        return 2.0 * self.network(codes) - 1.0
+
+
+def followed_by(*steps):
+    """A decoder with a last sigmoid, and what comes after it."""
+    return keras.Sequential([*decoder().layers, *steps])
+
+
+BEYOND = {
+    "Rescaling": lambda: followed_by(keras.layers.Rescaling(2.0, -1.0)),
+    "Lambda": lambda: followed_by(keras.layers.Lambda(lambda x: 2.0 * x - 1.0)),
+    "arithmetic": lambda: keras.Model((net := decoder()).inputs, 2.0 * net.output - 1.0),
+    "class": lambda: keras.Sequential([keras.Input([CODE]), Rescaled()]),
+}
+
+
+@pytest.mark.parametrize("end", BEYOND)
+def test_a_decoder_that_goes_on_past_its_sigmoid_takes_other_data(end):
+    model = models.Autoencoder(encoder(), BEYOND[end](), cost="squared")
+    model.compile()
+    assert np.isfinite(model.fit(2 * digits(32) - 1, verbose=0).history["loss"][0])
+
+
+def test_the_range_of_a_sigmoid_is_known_through_layers_that_keep_values():
+    kept = keras.layers.Dropout(0.5), keras.layers.Cropping2D(1), keras.layers.Permute((2, 1, 3))
+    nested = keras.Sequential([keras.Input([CODE]), followed_by(*kept), keras.layers.Flatten()])
+    assert data_checks.interval(nested) == (0.0, 1.0)
 
 
 def test_a_linear_decoder_takes_any_range():

@@ -5,20 +5,29 @@ import warnings
 import keras
 import numpy as np
 
-from tfmmd import checks, kernels
+from tfmmd import checks, kernels, layers
 
 INTERVALS = {keras.activations.sigmoid: (0.0, 1.0), keras.activations.tanh: (-1.0, 1.0)}
+PASSING = (  # layers whose output holds their input's values and no others, when they do not train
+    *(keras.layers.InputLayer, keras.layers.Identity, keras.layers.Dropout, layers.Dropout),
+    *(keras.layers.Reshape, keras.layers.Flatten, keras.layers.Permute, keras.layers.RepeatVector),
+    *(keras.layers.Cropping1D, keras.layers.Cropping2D, keras.layers.Cropping3D),
+)
 SLACK = 1e-3  # rounding of images that were resized or stored in half precision
 FLAT_SHARE = 0.9  # of pairs without gradient: where a kernel is called saturated
 
 
 def interval(network):
-    """The interval that a network's output lies in, by its last activation; None where it is unknown."""
-    for layer in reversed(getattr(network, "layers", [])):
-        if isinstance(layer, keras.Model):
-            return interval(layer)
-        if isinstance(layer, keras.layers.Activation) or layer.weights:
-            return INTERVALS.get(getattr(layer, "activation", None))
+    """The interval that a network's output lies in, by its last activation.
+
+    None where it is unknown: after other layers and arithmetic, and of models that write their own `call`.
+    """
+    chain = network.layers if isinstance(network, keras.Sequential) else getattr(network, "operations", [])
+    for step in reversed(chain):
+        if isinstance(step, keras.Model):
+            return interval(step)
+        if not isinstance(step, PASSING):
+            return INTERVALS.get(getattr(step, "activation", None))
     return None
 
 
