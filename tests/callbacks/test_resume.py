@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests import systems
 from tfmmd import callbacks
@@ -40,6 +41,27 @@ def test_restore_gives_all_weights_and_the_step(saved):
 
 def test_nothing_to_restore_is_step_0(tmp_path):
     assert callbacks.Resume(tmp_path).restore(model()) == 0
+
+
+def batches_of_unknown_number():
+    """Four batches a pass, which Keras cannot know before."""
+    return tf.data.Dataset.from_tensor_slices(systems.digits(64)).batch(16).filter(lambda x: True)
+
+
+def test_a_process_that_does_not_write_goes_through_epochs_of_unknown_length(tmp_path):
+    resume = callbacks.Resume(tmp_path, every=1, write=False)
+    model().fit(batches_of_unknown_number(), epochs=2, verbose=0, callbacks=[resume])
+    assert resume.step == 8 and not checkpoint.list_files(tmp_path)
+
+
+def test_the_last_step_of_an_epoch_of_unknown_length_is_saved_again_at_its_end(tmp_path):
+    counter = Counter()
+    resume = callbacks.Resume(tmp_path, every=1, stateful=[counter])
+    counter.on_epoch_end = lambda epoch, logs=None: setattr(counter, "value", 100)
+    model().fit(batches_of_unknown_number(), verbose=0, callbacks=[counter, resume])
+    again = Counter()
+    callbacks.Resume(tmp_path, stateful=[again]).restore(model())
+    assert again.value == 100
 
 
 DAMAGE = {

@@ -77,14 +77,17 @@ class Resume(StepCounter):
             )
         return 0
 
-    def save(self):
+    def save(self, again=False):
         """Writes a checkpoint now, unless this step has one.
+
+        Args:
+            again: Whether to write also where this step has one.
 
         Raises:
             DivergedError: If a weight is not finite; the last good checkpoint stays.
             OSError: If the file cannot be written; the older checkpoints stay.
         """
-        if not self.write or self.step == self.saved_step:
+        if not self.write or (self.step == self.saved_step and not again):
             return
         bad = checkpoint.not_finite(self.model)
         if bad:
@@ -115,9 +118,8 @@ class Resume(StepCounter):
             self.model.stop_training = True
 
     def on_epoch_end(self, epoch, logs=None):
-        if self.params.get("steps") is None and not self.interrupted:
-            self.saved_step = None  # the last step was not known to be the last, and is saved again
-        self.save()
+        unforeseen = self.params.get("steps") is None and not self.interrupted
+        self.save(again=unforeseen)  # the last step was not known to be the last, and is saved again
 
     def on_train_end(self, logs=None):
         self.release_signals()
