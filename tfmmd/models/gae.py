@@ -92,6 +92,7 @@ class GAE(Autoencoder):
         posterior=None,
         **kwargs,
     ):
+        _refuse(kwargs)
         posterior = posteriors.resolve(posterior or posteriors.GaussianPosterior(low=-12.0, high=3.0))
         if not isinstance(posterior, posteriors.GaussianPosterior):
             checks.fail(
@@ -349,6 +350,17 @@ class GAE(Autoencoder):
         rows = x[: int(len(x) * (1.0 - validation_split))] if validation_split else x
         code_tables.check_sizes(len(rows), batch_size, self.num_components, self.leave_one_out)
         return rows
+
+
+def _refuse(kwargs):
+    """Refuses settings of `Autoencoder` that a GAE would leave unused."""
+    for name in ("prior", "cost", "reconstruction_weight"):
+        if name in kwargs:
+            checks.fail(
+                f"GAE takes no `{name}`: its prior is the mixture of its codes, its cost -log P(x).",
+                f"{name}={kwargs[name]!r}",
+                "Leave it out; see `likelihood`, `lambda1` and `lambda2`.",
+            )
 
 
 def _factor(name, value):

@@ -273,7 +273,7 @@ class GAN(AdversarialModel):
         prior: A `tfmmd.priors.Prior` of size `k`.
         real_target: The critic's target for real rows; below 1 is one-sided label smoothing.
         generator_ema: As in `AdversarialModel`.
-        **kwargs: `seed`, `name`, `dtype`.
+        **kwargs: `penalties` and `allow_batch_norm` as in `AdversarialModel`, `seed`, `name`, `dtype`.
 
     Example:
         ```python
@@ -289,7 +289,10 @@ class GAN(AdversarialModel):
     Reference: [goodfellow2014]
     """
 
-    config_names = ("generator", "critic", "prior", "real_target", "generator_ema")
+    config_names = (
+        *("generator", "critic", "prior", "real_target"),
+        *("penalties", "generator_ema", "allow_batch_norm"),
+    )
     loss_names = ("generator_loss", "critic_loss")
     default_critic_steps = 1
 

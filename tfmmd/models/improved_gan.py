@@ -24,7 +24,7 @@ class ImprovedGAN(AdversarialModel):
         norm: Of feature matching, `"l2"` or `"l1"`.
         historical_weight: Weight of `penalties.HistoricalAveraging` of both players; 0 is off.
         generator_ema: As in `AdversarialModel`.
-        **kwargs: `seed`, `name`, `dtype`.
+        **kwargs: `penalties` and `allow_batch_norm` as in `AdversarialModel`, `seed`, `name`, `dtype`.
 
     Example:
         ```python
@@ -49,7 +49,9 @@ class ImprovedGAN(AdversarialModel):
         "feature_layer",
         "norm",
         "historical_weight",
+        "penalties",
         "generator_ema",
+        "allow_batch_norm",
     )
     loss_names = ("generator_loss", "critic_loss", "historical_penalty")
     default_critic_steps = 1

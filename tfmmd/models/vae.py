@@ -21,7 +21,7 @@ class VAE(Autoencoder):
 
     loss = mean(-log p(x|z) + kl_weight * KL(Q(z|x) || N(0, prior.scale**2 I))),   z ~ Q(z|x)
 
-    With `kl_weight=1` the loss is minus the evidence lower bound, in nats.
+    With `kl_weight=1` (and `reconstruction_weight=1`) the loss is minus the evidence lower bound, in nats.
 
     Args:
         encoder: Built `keras.Model`, `[b, ...]` -> `[b, 2 * k]`: means, then log variances; or two outputs
@@ -35,7 +35,7 @@ class VAE(Autoencoder):
         kl_weight: Factor of the KL divergence, 1 for the bound.
         warmup_steps: Steps over which the factor rises linearly from 0; 0 is no warm-up.
         posterior: `"gaussian"` or a `posteriors.GaussianPosterior` with other clips.
-        **kwargs: `seed`, `name`, `dtype`.
+        **kwargs: `reconstruction_weight`, a factor of -log p(x|z) in the loss, `seed`, `name`, `dtype`.
 
     Example:
         ```python
@@ -52,7 +52,7 @@ class VAE(Autoencoder):
 
     config_names = (
         *("encoder", "decoder", "prior", "likelihood", "scale", "logits"),
-        *("kl_weight", "warmup_steps", "posterior"),
+        *("kl_weight", "warmup_steps", "posterior", "reconstruction_weight"),
     )
     loss_names = ("loss", "reconstruction_loss", "latent_loss")
 
