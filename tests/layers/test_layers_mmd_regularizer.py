@@ -59,6 +59,7 @@ def test_the_config_makes_the_same_layer():
 @pytest.mark.parametrize(
     "make",
     [
+        lambda: layers.MMDRegularizer("gaussian"),
         lambda: layers.MMDRegularizer(weight=-1.0),
         lambda: layers.MMDRegularizer(estimator="linear"),
         lambda: layers.MMDRegularizer()(X),

@@ -1,5 +1,7 @@
 """What every system keeps, whatever it is: parametrised over the list of all systems."""
 
+import inspect
+
 import keras
 import numpy as np
 import pytest
@@ -7,7 +9,9 @@ import tensorflow as tf
 
 from tests.harness import assert_same_rows
 from tests.systems import SYSTEMS, digits
+from tfmmd import kernels, penalties, priors, registry
 from tfmmd.callbacks import checkpoint
+from tfmmd.models import posteriors
 
 ALL = pytest.mark.parametrize("name", SYSTEMS)
 
@@ -194,6 +198,108 @@ def test_data_with_nan_is_refused_with_its_place(name, trained):
     x[3, 1, 2, 0] = np.nan
     with pytest.raises(ValueError, match=r"\(3, 1, 2, 0\)"):
         trained(name).fit(x, *SYSTEMS[name].labels(16), verbose=0)
+
+
+@ALL
+@pytest.mark.parametrize("option", [{"loss": "mse"}, {"metrics": ["mse"]}, {"loss_weights": [2.0]}], ids=str)
+def test_what_compile_would_ignore_is_refused(name, option, trained):
+    with pytest.raises(ValueError, match="brings its own loss and reports its own numbers.*callbacks"):
+        trained(name).compile(**option)
+
+
+# -- settings ------------------------------------------------------------------------------------------------
+
+NETWORKS = {"self", "encoder", "decoder", "critic", "generator", "autoencoder"}
+OTHER = {  # of every setting a value that no system of the list has
+    "activation_weight": 0.5,
+    "add_prior_density": True,
+    "allow_batch_norm": True,
+    "average_decay": 0.5,
+    "cost": "absolute",
+    "diagonal": "constant",
+    "estimator": "biased",
+    "feature_layer": None,
+    "generator_ema": 0.5,
+    "historical_weight": 0.7,
+    "kernel": kernels.Gaussian((7.0,)),
+    "kl_weight": 2.0,
+    "lambda1": 0.7,
+    "lambda2": 0.7,
+    "latent_weight": 3.0,
+    "learn_scale": True,
+    "leave_one_out": True,
+    "likelihood": "gaussian",
+    "logits": True,
+    "norm": "l1",
+    "num_components": 32,
+    "num_draws": 3,
+    "objective": "aggregate",
+    "penalties": (penalties.GradientNorm(3.0),),
+    "penalty_axes": [2, 3],
+    "penalty_weight": 0.3,
+    "posterior": posteriors.GaussianPosterior(-1.0, 1.0),
+    "prior": None,  # `other_values` makes one of the right size
+    "real_target": 0.6,
+    "reconstruction_weight": 0.3,
+    "root": False,
+    "scale": 0.5,
+    "seed": 7,
+    "shard_rows": True,
+    "sigma_scale": 2.0,
+    "space": "data",
+    "unlabelled_weight": 0.3,
+    "variant": "reddit",
+    "warmup_epochs": 3.0,
+    "warmup_steps": 3,
+}
+
+
+def settings_of(model):
+    return {name: getattr(model, name) for name in model.config_names}
+
+
+def keywords_of(cls):
+    """Every keyword that a system or one of its engines takes by name."""
+    own = [base.__init__ for base in cls.__mro__ if base.__module__.startswith("tfmmd.")]
+    kinds = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
+    return {
+        p.name for f in own for p in inspect.signature(f).parameters.values() if p.kind in kinds
+    } - NETWORKS
+
+
+@ALL
+def test_every_setting_survives_its_config_or_is_refused_by_name(name):
+    model, cls = SYSTEMS[name].build(), type(SYSTEMS[name].build())
+    for keyword in sorted(keywords_of(cls)):
+        value = priors.Normal(model.prior.size, 2.0) if keyword == "prior" else OTHER[keyword]
+        try:
+            made = cls(**{**settings_of(model), keyword: value})
+        except (TypeError, ValueError) as error:
+            assert keyword in str(error)
+            continue
+        again = cls.from_config(made.get_config())
+        assert as_text(getattr(again, keyword)) == as_text(value), keyword
+
+
+def as_text(value):
+    return str(registry.serialize(value))
+
+
+@ALL
+def test_a_missing_prior_is_refused_or_made(name):
+    model = SYSTEMS[name].build()
+    parameter = inspect.signature(type(model)).parameters.get("prior")
+    if parameter is None or parameter.default is None:
+        return
+    with pytest.raises(ValueError, match="`prior` must be a `tfmmd.priors.Prior`"):
+        type(model)(**{**settings_of(model), "prior": None})
+
+
+@pytest.mark.parametrize("name", ["gmmn", "gmmn-ae", "wae-mmd", "mmd-gan"])
+def test_a_name_is_refused_for_a_kernel(name):
+    model = SYSTEMS[name].build()
+    with pytest.raises(ValueError, match="`kernel` must be a `tfmmd.kernels.Kernel`.*kernel='gaussian'"):
+        type(model)(**{**settings_of(model), "kernel": "gaussian"})
 
 
 @ALL

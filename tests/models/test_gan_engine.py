@@ -355,9 +355,12 @@ def test_decay_outside_of_0_to_1_is_refused(decay):
         small(generator_ema=decay)
 
 
-def test_loss_in_compile_is_refused():
-    with pytest.raises(ValueError, match="brings its own loss"):
-        compiled(small(), loss="mse")
+@pytest.mark.parametrize("name", ["gan", "semi-supervised"])
+def test_validation_split_is_refused_by_name(name):
+    model = SYSTEMS[name].build()
+    SYSTEMS[name].compile(model)
+    with pytest.raises(ValueError, match="`validation_split` is not taken.*validation_data=held_out"):
+        model.fit(digits(), *SYSTEMS[name].labels(), validation_split=0.2, verbose=0)
 
 
 # -- mixed precision -----------------------------------------------------------------------------------------

@@ -3,18 +3,13 @@
 import tensorflow as tf
 
 from tfmmd import checks
-from tfmmd.kernels import Kernel
+from tfmmd.kernels import check_kernel
 from tfmmd.kernels.pairs import as_samples, as_tensor
 
 
 def as_checked_samples(x, y, kernel, names=("x", "y")):
     """Two finite samples `[n, d]`, `[m, d]` of one dtype, after a look at the kernel."""
-    if not isinstance(kernel, Kernel):
-        checks.fail(
-            "`kernel` must be a `tfmmd.kernels.Kernel`.",
-            f"kernel={kernel!r}",
-            "Use for example tfmmd.kernels.Gaussian((1.0,)).",
-        )
+    check_kernel(kernel)
     x, y = (checks.finite(name, as_tensor(s, name)) for name, s in zip(names, (x, y)))
     x, y = as_samples(x, y, names)
     for name, value in zip(names, (x, y)):

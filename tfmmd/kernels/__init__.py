@@ -11,7 +11,7 @@ from tfmmd.kernels.bandwidth import (
     plot_bandwidths,
     saturation,
 )
-from tfmmd.kernels.base import Kernel, PairwiseKernel, Slopes, deserialize, serialize
+from tfmmd.kernels.base import Kernel, PairwiseKernel, Slopes, check_kernel, deserialize, serialize
 from tfmmd.kernels.compose import OnFeatures, Product, Scaled, Sum, standardized
 from tfmmd.kernels.dot import DotKernel, Linear, Polynomial
 from tfmmd.kernels.pairs import Pairs
@@ -43,6 +43,7 @@ __all__ = [
     "Scaled",
     "Slopes",
     "Sum",
+    "check_kernel",
     "deserialize",
     "geometric_bandwidths",
     "median_bandwidth",

@@ -127,6 +127,17 @@ def elementwise_slope(function, argument):
     return value, slope
 
 
+def check_kernel(kernel):
+    """Returns `kernel` when it is a `Kernel`."""
+    if not isinstance(kernel, Kernel):
+        checks.fail(
+            "`kernel` must be a `tfmmd.kernels.Kernel`.",
+            f"kernel={kernel!r}",
+            "Use for example tfmmd.kernels.Gaussian((1.0,)).",
+        )
+    return kernel
+
+
 def serialize(kernel):
     """A kernel's Keras config, a plain dictionary."""
     return keras.saving.serialize_keras_object(kernel)

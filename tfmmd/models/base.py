@@ -209,12 +209,13 @@ class GenerativeModel(keras.Model):
         return signatures.write(self, filepath, verbose=kwargs.get("verbose", False))
 
     def _check_options(self, kwargs):
-        if kwargs.get("loss") is not None:
-            checks.fail(
-                f"{type(self).__name__} brings its own loss.",
-                f"loss={kwargs['loss']!r}",
-                "Leave `loss` out of compile().",
-            )
+        for name in ("loss", "loss_weights", "metrics", "weighted_metrics"):
+            if kwargs.get(name):  # an empty list asks for nothing
+                checks.fail(
+                    f"{type(self).__name__} brings its own loss and reports its own numbers.",
+                    f"{name}={kwargs[name]!r}",
+                    f"Leave `{name}` out of compile(); tfmmd.callbacks.Evaluate measures samples.",
+                )
         distribute.check_compile_options(kwargs.get("jit_compile"), kwargs.get("steps_per_execution"))
 
 

@@ -44,6 +44,16 @@ def check_range(name, values, bounds, source):
         )
 
 
+def check_no_split(options):
+    """Refuses `validation_split` among the options of a `fit` that makes a dataset of its arrays."""
+    if options.get("validation_split"):
+        checks.fail(
+            "`validation_split` is not taken: the rows are dealt out to the players' steps as a dataset.",
+            f"validation_split={options['validation_split']!r}",
+            "Split the array yourself and give validation_data=held_out.",
+        )
+
+
 def warn_if_flat(kernel, sample, name):
     """Warns when a radial kernel is flat on nearly all pairs of rows of `sample` `[n, d]`: no gradient."""
     if not hasattr(kernel, "of_squared_distance") or len(sample) < 2:

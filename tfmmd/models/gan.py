@@ -5,7 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfmmd import checks, distribute, objectives, seeds
-from tfmmd.models import players
+from tfmmd.models import data_checks, players
 from tfmmd.models.base import GenerativeModel, check_feedable
 from tfmmd.models.generator import GeneratorModel, check_network, num_rows
 from tfmmd.penalties import Move
@@ -133,6 +133,7 @@ class AdversarialModel(GeneratorModel):
         if isinstance(x, tf.data.Dataset):
             players.check_batch(self._rows_of(x.element_spec), self.critic_steps, replicas)
         elif hasattr(x, "shape") and hasattr(x, "__len__"):
+            data_checks.check_no_split(kwargs)
             checks.not_empty("x", x)
             checks.finite("x", x)
             self.check_data(x)

@@ -9,7 +9,7 @@ from tfmmd import checks, kernels
 from tfmmd.models import data_checks, pretraining, signatures
 from tfmmd.models.autoencoder import Autoencoder
 from tfmmd.models.base import GenerativeModel
-from tfmmd.models.generator import check_network, num_rows
+from tfmmd.models.generator import check_network, check_prior, num_rows
 from tfmmd.models.gmmn import MNIST_VARIANCES, moment_matching_loss
 from tfmmd.registry import register
 
@@ -74,7 +74,7 @@ class GMMNAutoencoder(GenerativeModel):
         super().__init__(**kwargs)
         self.autoencoder, self.generator, self.prior = autoencoder, generator, prior
         self.space = checks.one_of("space", space, SPACES)
-        self.kernel = kernel or default_kernel(space)
+        self.kernel = kernels.check_kernel(kernel or default_kernel(space))
         self.root, self.shard_rows = bool(root), bool(shard_rows)
         self.autoencoder.trainable = False
 
@@ -221,7 +221,7 @@ def default_kernel(space):
 
 
 def _check_generator(generator, prior, autoencoder):
-    check_network("generator", generator, inputs=prior.size)
+    check_network("generator", generator, inputs=check_prior(prior).size)
     size = autoencoder.latent_size
     if tuple(generator.output_shape[1:]) != (size,):
         checks.fail(

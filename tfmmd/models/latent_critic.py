@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from tfmmd import checks, distribute, registry
 from tfmmd.models.autoencoder import Autoencoder
-from tfmmd.models.generator import check_network, num_rows
+from tfmmd.models.generator import check_network, check_prior, num_rows
 from tfmmd.registry import register
 
 
@@ -33,7 +33,7 @@ class AdversarialAutoencoder(Autoencoder):
     )
 
     def __init__(self, encoder, decoder, critic, prior, **kwargs):
-        super().__init__(encoder, decoder, prior, **kwargs)
+        super().__init__(encoder, decoder, check_prior(prior), **kwargs)
         self.critic = check_critic(critic, prior.size)
 
     def compile(self, generator_optimizer="adam", critic_optimizer="adam", critic_steps=1, **kwargs):

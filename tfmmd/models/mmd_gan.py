@@ -71,7 +71,7 @@ class MMDGAN(AdversarialModel):
         shard_rows=False,
         **kwargs,
     ):
-        kernel = kernel or kernels.RationalQuadratic() + kernels.Linear()
+        kernel = kernels.check_kernel(kernel or kernels.RationalQuadratic() + kernels.Linear())
         terms: list[penalties.Penalty] = []
         if penalty_weight:
             terms.append(penalties.WitnessGradient(penalty_weight, penalty_axes=penalty_axes))

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from tfmmd import checks, distribute, layers, objectives
 from tfmmd.data import semi_supervised_batches
-from tfmmd.models import players, signatures
+from tfmmd.models import data_checks, players, signatures
 from tfmmd.models.base import GenerativeModel
 from tfmmd.models.classification import (
     accuracy,
@@ -153,6 +153,7 @@ class SemiSupervisedGAN(GeneratorModel):
             ValueError: If labels are missing, out of range, or a class has none.
         """
         if not isinstance(x, tf.data.Dataset):
+            data_checks.check_no_split(kwargs)
             unlabelled = x if unlabelled is None else unlabelled
             self._check_arrays(x, y, unlabelled)
             rows = min(checks.positive_int("batch_size", batch_size or BATCH_SIZE), len(unlabelled))

@@ -6,7 +6,7 @@ import tensorflow as tf
 from tfmmd import checks, discrepancies, kernels, priors
 from tfmmd.models.autoencoder import Autoencoder
 from tfmmd.models.data_checks import warn_if_flat
-from tfmmd.models.generator import num_rows
+from tfmmd.models.generator import check_prior, num_rows
 from tfmmd.models.latent_critic import AdversarialAutoencoder
 from tfmmd.registry import register
 
@@ -91,8 +91,9 @@ class WAEMMD(Autoencoder):
         **kwargs,
     ):
         weight = default_weight(cost, reconstruction_weight)
+        check_prior(prior)
         super().__init__(encoder, decoder, prior, cost=cost, reconstruction_weight=weight, **kwargs)
-        self.kernel = kernel or latent_kernel(prior)
+        self.kernel = kernels.check_kernel(kernel or latent_kernel(prior))
         self.latent_weight = checks.non_negative("latent_weight", latent_weight)
         self.shard_rows = bool(shard_rows)
         warn_if_flat(self.kernel, prior.rows(tf.range(256, dtype=tf.int64)), "prior samples")
