@@ -98,6 +98,24 @@ def test_kernels_add_multiply_and_scale():
     np.testing.assert_allclose((2.0 * a)(x, y), 2.0 * a(x, y), rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        kernels.OnFeatures(kernels.Gaussian(), lambda t: 2.0 * t),
+        kernels.Gaussian() * kernels.Polynomial(),
+        kernels.OnFeatures(kernels.Energy(), tf.abs) * kernels.Gaussian(),
+    ],
+    ids=["features", "pairwise product", "product"],
+)
+def test_a_kernel_added_to_itself_has_the_terms_of_twice_the_kernel(part):
+    x, y = harness.samples(5, 4)
+    twice = sum(
+        factor * (kernel(x, y) if features is None else kernel(features(x), features(y)))
+        for factor, features, kernel in (part + part).terms()
+    )
+    np.testing.assert_allclose(twice, 2.0 * part(x, y), rtol=1e-6)
+
+
 def test_sums_of_sums_are_one_sum():
     parts = (kernels.Energy() + kernels.Linear() + kernels.Gaussian()).kernels
     assert [type(k).__name__ for k in parts] == ["Energy", "Linear", "Gaussian"]

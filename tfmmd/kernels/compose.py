@@ -63,9 +63,9 @@ class Sum(_Composite):
     def terms(self):
         """Kernels of distance alone together, kernels of the inner product alone together, others one by one."""
         groups = {}
-        for k in self.kernels:
+        for i, k in enumerate(self.kernels):
             kind = (k.uses_distance, k.uses_product) if k.pairwise else (True, True)
-            groups.setdefault(id(k) if all(kind) else kind, []).append(k)
+            groups.setdefault(i if all(kind) else kind, []).append(k)
         if len(groups) == 1 and self.pairwise:
             return [(1.0, None, self)]
         return [term for group in groups.values() for term in _sum(group).terms()]
