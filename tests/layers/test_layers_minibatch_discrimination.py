@@ -61,8 +61,9 @@ def test_gradient_matches_finite_differences():
     np.testing.assert_allclose(exact[0], numeric[0], rtol=0.02, atol=0.02)  # float32 inside of the layer
 
 
-def test_initialization_brings_the_nearest_neighbour_to_distance_two():
-    network = keras.Sequential([keras.Input((3,)), make()])
+@pytest.mark.parametrize("include_self", [False, True])
+def test_initialization_brings_the_nearest_neighbour_to_distance_two(include_self):
+    network = keras.Sequential([keras.Input((3,)), make(include_self=include_self)])
     layers.initialize(network, X)
     layer = network.layers[0]
     tensor = twin.normalized_kernel(layer.kernel.numpy(), layer.log_scale.numpy())

@@ -97,20 +97,19 @@ class MinibatchDiscrimination(keras.layers.Layer):
         return tf.add_n([tf.abs(own[:, None] - other[None]) for own, other in zip(*axes)])
 
     def _closeness(self, distances):
-        return tf.reduce_sum(tf.exp(-distances) * self._counted(distances), axis=1)
+        counted = 1.0 if self.include_self else 1.0 - self._to_self(distances)
+        return tf.reduce_sum(tf.exp(-distances) * counted, axis=1)
 
-    def _counted(self, distances):
-        """1 where a pair counts, 0 for an example with itself, `[b, global b, 1]`."""
-        if self.include_self:
-            return tf.ones([1, 1, 1])
+    def _to_self(self, distances):
+        """1 for an example with itself, 0 for all other pairs, `[b, global b, 1]`."""
         own = distribute.own_rows(tf.range, tf.shape(distances)[0])
-        return 1.0 - tf.one_hot(own, tf.shape(distances)[1])[:, :, None]
+        return tf.one_hot(own, tf.shape(distances)[1])[:, :, None]
 
     def _set_from(self, projection):
         distances = self._distances(projection)
         if self.weight_normalization:
-            to_self = 1e6 * (1.0 - self._counted(distances)) if not self.include_self else 0.0
-            nearest = tf.reduce_mean(tf.reduce_min(distances + to_self, axis=1), axis=0)
+            to_others = distances + 1e6 * self._to_self(distances)
+            nearest = tf.reduce_mean(tf.reduce_min(to_others, axis=1), axis=0)
             factor = 1.0 / (0.5 * nearest + _TINY)
             self.log_scale.assign_add(tf.math.log(factor)[:, None] * tf.ones([1, self.kernel_size]))
             projection *= factor[:, None]
