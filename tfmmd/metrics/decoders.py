@@ -11,26 +11,37 @@ import tensorflow as tf
 
 from tfmmd import checks
 
+_CLIP = 1e-7  # of probabilities, as in the reconstruction costs
+
 
 class BernoulliLikelihood:
-    """Independent Bernoulli pixels: log p(x | z) = x . l - sum(softplus(l)), l = decode(z).
+    """Independent Bernoulli pixels: log p(x | z) = x . l - sum(softplus(l)), l the logits of decode(z).
 
     Args:
         decode: Function from latents `[b, k]` to logits `[b, ...]`, in inference mode.
+        logits: False for a `decode` that ends in probabilities (sigmoid), as the decoders of
+            `tfmmd.networks` do by default; for a model of `tfmmd.models` its own `logits`.
     """
 
-    def __init__(self, decode):
-        self.decode = decode
+    def __init__(self, decode, *, logits=True):
+        self.decode, self.logits = decode, bool(logits)
 
     def table(self, x, z):
         """log p(x_i | z_j) `[n, b]` of `x` `[n, ...]` in [0, 1] and `z` `[b, k]`: one matrix product."""
-        logits = _flat(self.decode(z))
+        logits = self._logits_of(z)
         return tf.matmul(_flat(x), logits, transpose_b=True) - _row_sums(tf.nn.softplus(logits))
 
     def pairs(self, x, z):
         """log p(x_i | z_i) `[n]` of `x` `[n, ...]` and `z` `[n, k]`."""
-        logits = _flat(self.decode(z))
+        logits = self._logits_of(z)
         return _row_sums(_flat(x) * logits - tf.nn.softplus(logits))
+
+    def _logits_of(self, z):
+        outputs = _flat(self.decode(z))
+        if self.logits:
+            return outputs
+        outputs = tf.clip_by_value(outputs, _CLIP, 1.0 - _CLIP)
+        return tf.math.log(outputs) - tf.math.log1p(-outputs)
 
 
 class GaussianLikelihood:

@@ -40,7 +40,7 @@ def sampled_log_likelihood(
         A `LikelihoodEstimate`, in nats.
 
     Example:
-        likelihood = BernoulliLikelihood(vae.decoder)
+        likelihood = BernoulliLikelihood(vae.decoder, logits=vae.logits)
         sampled_log_likelihood(x, likelihood, latent_draws(vae.prior, seed=1), num_samples=55_000)
 
     Reference: [kim2018]
@@ -69,8 +69,8 @@ def importance_log_likelihood(
 
     Args:
         x: Test data `[n, ...]`, in [0, 1] for a Bernoulli decoder.
-        proposal: The encoder: a function of `x` to (mean, log-variance), both `[n, k]`, or to a TFP
-            distribution with batch shape `[n]`.
+        proposal: The encoder's law: a function of `x` to (mean, log-variance), both `[n, k]`, or to a TFP
+            distribution with batch shape `[n]`, as the `posterior_distribution` of a VAE is.
         log_prior: Function of latents `[r, k]` to log p(z) `[r]`: `standard_normal_log_prob` for a VAE or
             AAE, the exact mixture density for a GAE.
         log_likelihood: A `BernoulliLikelihood`, a `GaussianLikelihood`, or a function of `x` `[r, ...]` and
@@ -83,8 +83,9 @@ def importance_log_likelihood(
         A `LikelihoodEstimate`, in nats.
 
     Example:
-        likelihood = BernoulliLikelihood(vae.decoder)
-        importance_log_likelihood(x, vae.encoder, standard_normal_log_prob, likelihood, num_draws=200)
+        likelihood = BernoulliLikelihood(vae.decoder, logits=vae.logits)
+        proposal = vae.posterior_distribution
+        importance_log_likelihood(x, proposal, standard_normal_log_prob, likelihood, num_draws=200)
 
     Reference: [burda2016]
     """
@@ -159,6 +160,12 @@ _shifted_sums_xla = tf.function(_shifted_sums, jit_compile=True, autograph=False
 
 def _proposal_draw(q, n):
     """Function of a seed pair to latents `[n, k]` and their log-density `[n]`."""
+    if tf.is_tensor(q):
+        checks.fail(
+            "`proposal(x)` must be a pair (mean, log-variance) or a TFP distribution.",
+            f"one tensor of shape {checks.shape_of(q)}",
+            "Use a model's `posterior_distribution`, or tf.split(encoder(x), 2, axis=-1).",
+        )
     if not isinstance(q, (tuple, list)):
         _check_shape("proposal(x).batch_shape", tf.zeros(q.batch_shape), (n,))
         return lambda pair: _with_log_prob(q, q.sample(seed=tf.cast(pair, tf.int32)))

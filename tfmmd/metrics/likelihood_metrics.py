@@ -49,7 +49,8 @@ class SampledLogLikelihood(LikelihoodMetric):
         name: Name of the metric.
 
     Example:
-        metric = SampledLogLikelihood(BernoulliLikelihood(decoder), latent_draws(prior), num_samples=100_000)
+        likelihood = BernoulliLikelihood(vae.decoder, logits=vae.logits)
+        metric = SampledLogLikelihood(likelihood, latent_draws(vae.prior), num_samples=100_000)
         metric.update_state(test_batch)
         print(metric.estimate())
     """
@@ -98,7 +99,9 @@ class ImportanceLogLikelihood(LikelihoodMetric):
         name: Name of the metric.
 
     Example:
-        metric = ImportanceLogLikelihood(encoder, standard_normal_log_prob, likelihood, num_draws=200)
+        likelihood = BernoulliLikelihood(vae.decoder, logits=vae.logits)
+        proposal = vae.posterior_distribution
+        metric = ImportanceLogLikelihood(proposal, standard_normal_log_prob, likelihood, num_draws=200)
         metric.update_state(test_batch)
         print(metric.estimate())
     """
