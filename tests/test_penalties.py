@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tests import reference_gan as twin
-from tfmmd import kernels, objectives, penalties
+from tfmmd import kernels, layers, objectives, penalties
 from tfmmd.penalties import Move
 
 RQ = (0.2, 1.0, 5.0)
@@ -129,6 +129,41 @@ def test_activation_penalty_looks_at_every_activated_layer_and_the_output():
 def test_activated_output_counts_once():
     critic = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, "tanh")])
     assert len(penalties.ActivationL2().layer_outputs(critic)) == 1
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        layers.WeightNormalization(keras.layers.Dense(3, "relu")),
+        keras.layers.SpectralNormalization(keras.layers.Dense(3, "relu")),
+        layers.Maxout(3, pieces=2),
+        keras.layers.Softmax(),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_activation_penalty_finds_wrapped_layers_and_maxout(hidden):
+    last = keras.layers.Dense(2)
+    critic = keras.Sequential([keras.Input((4,)), hidden, last])
+    wanted = penalties.ActivationL2().layer_outputs(critic)
+    assert [id(t) for t in wanted] == [id(hidden.output), id(last.output)]
+
+
+def test_a_model_without_activations_may_stand_in_the_critic():
+    rescale = keras.Sequential([keras.Input((4,)), keras.layers.Rescaling(2.0)])
+    critic = keras.Sequential(
+        [keras.Input((4,)), rescale, keras.layers.Dense(3, "relu"), keras.layers.Dense(2)]
+    )
+    assert len(penalties.ActivationL2().layer_outputs(critic)) == 2
+
+
+def test_activation_penalty_refuses_activations_that_it_cannot_see():
+    nested = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, "relu")], name="inside")
+    for parts, reason in (
+        ([nested, keras.layers.Dense(2, "tanh")], r"models \['inside'\].*one model"),
+        ([keras.layers.Dense(3), keras.layers.Dense(2)], "a critic with none.*activation_weight=0"),
+    ):
+        with pytest.raises(ValueError, match=reason):
+            penalties.ActivationL2().layer_outputs(keras.Sequential([keras.Input((4,)), *parts]))
 
 
 def test_activation_penalty_refuses_a_critic_without_layers():

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from tfmmd import checks, distribute
+from tfmmd.layers.maxout import Maxout
 from tfmmd.layers.parameter_average import ParameterAverage
 from tfmmd.registry import register
 
@@ -149,11 +150,15 @@ class WitnessGradient(GradientNorm):
 class ActivationL2(Penalty):
     """weight * sum over layers and over {real, fake} of mean(t**2), t the layer's output after activation.
 
-    The layers are those that end with an activation and the critic's own output; the critic must be a
-    functional or sequential model.
+    The layers are those that end with an activation (also inside of a wrapper such as `WeightNormalization`),
+    `Maxout` layers, and the critic's own output. The critic must be a functional or sequential model with such
+    layers, all of them its own: those of a model inside of it are out of reach.
 
     Args:
         weight: Zero or more.
+
+    Raises:
+        ValueError: From `layer_outputs`, for a critic in which the activations cannot be found.
 
     Reference: [binkowski2018], released code
     """
@@ -168,7 +173,15 @@ class ActivationL2(Penalty):
                 f"critic={critic!r}",
                 "Build the critic from keras.Input, or set activation_weight=0.",
             )
-        inner = [layer.output for layer in critic.layers if _is_activated(layer)]
+        activated = [layer for layer in critic.layers if _is_activated(layer)]
+        nested = [layer.name for layer in activated if isinstance(_unwrapped(layer), keras.Model)]
+        if nested or not activated:
+            checks.fail(
+                "`ActivationL2` needs activated layers that are the critic's own.",
+                f"a critic with activations in the models {nested}" if nested else "a critic with none",
+                "Build the critic of such layers as one model, or set activation_weight=0.",
+            )
+        inner = [layer.output for layer in activated]
         return [*(t for t in inner if t is not critic.outputs[0]), critic.outputs[0]]
 
     def __call__(self, move):
@@ -252,8 +265,22 @@ def _between(real, fake, noise):
     return real + share * (fake - real)
 
 
+_ACTIVATIONS = (
+    *(keras.layers.LeakyReLU, keras.layers.ReLU, keras.layers.ELU, keras.layers.PReLU, keras.layers.Softmax),
+    Maxout,
+)
+
+
 def _is_activated(layer):
-    """Whether a layer's output has gone through a nonlinear activation."""
-    if isinstance(layer, (keras.layers.LeakyReLU, keras.layers.ReLU, keras.layers.ELU, keras.layers.PReLU)):
+    """Whether a layer's output has gone through a nonlinear activation; of a model, whether any layer's has."""
+    layer = _unwrapped(layer)
+    if isinstance(layer, keras.Model):
+        return any(_is_activated(inner) for inner in layer.layers)
+    if isinstance(layer, _ACTIVATIONS):
         return True
     return getattr(layer, "activation", None) not in (None, keras.activations.linear)
+
+
+def _unwrapped(layer):
+    """The layer inside of a wrapper, which may be wrapped itself."""
+    return _unwrapped(layer.layer) if isinstance(layer, keras.layers.Wrapper) else layer
