@@ -203,12 +203,50 @@ def test_the_root_has_a_small_gradient_at_equal_samples(kernel):
     assert all(np.abs(g).max() < 1e-2 for g in gradients)
 
 
-def test_one_row_of_unknown_size_gives_a_finite_unbiased_value():
+def of_unknown_size(estimator, **options):
+    """`mmd2` traced for samples `[n, 2]`, `[m, 2]` of unknown sizes."""
     spec = tf.TensorSpec([None, 2], tf.float32)
-    traced = tf.function(
-        lambda x, y: discrepancies.mmd2(x, y, kernels.Gaussian()), input_signature=[spec] * 2
-    )
-    assert np.isfinite(traced(tf.zeros([1, 2]), tf.ones([3, 2])))
+    trace = tf.function(input_signature=[spec] * 2, **options)
+    return trace(lambda x, y: discrepancies.mmd2(x, y, kernels.Gaussian(), estimator=estimator))
+
+
+@pytest.mark.parametrize("estimator", ["unbiased", "linear", "block"])
+@pytest.mark.parametrize("sizes", [(1, 3), (3, 1)])
+def test_one_row_of_unknown_size_is_refused_when_the_graph_runs(estimator, sizes):
+    name = "x" if sizes[0] == 1 else "y"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"at least 2 rows in `{name}`.*Received: fewer"):
+        of_unknown_size(estimator)(*(tf.zeros([size, 2]) for size in sizes))
+
+
+def test_a_block_longer_than_a_sample_of_unknown_size_is_refused_when_the_graph_runs():
+    @tf.function(input_signature=[tf.TensorSpec([None, 2])] * 2)
+    def traced(x, y):
+        return discrepancies.mmd2(x, y, kernels.Gaussian(), estimator="block", block_size=4)
+
+    assert np.isfinite(traced(tf.zeros([4, 2]), tf.ones([5, 2])))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="at least 4 rows in `x`"):
+        traced(tf.zeros([3, 2]), tf.ones([5, 2]))
+
+
+@pytest.mark.parametrize("estimator", ["unbiased", "linear", "block", "biased"])
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_samples_of_unknown_size_have_the_eager_value(estimator, jit_compile):
+    x, y = harness.samples(6, 5, d=2)
+    expected = discrepancies.mmd2(x, y, kernels.Gaussian(), estimator=estimator)
+    np.testing.assert_allclose(of_unknown_size(estimator, jit_compile=jit_compile)(x, y), expected, rtol=1e-5)
+
+
+def test_one_row_of_unknown_size_has_no_pairs_of_its_own_in_a_training_cost():
+    kernel = kernels.Gaussian()
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 2])] * 2)
+    def traced(x, y):
+        return discrepancies.global_mmd2(x, y, kernel)
+
+    x, y = harness.samples(1, 3, d=2)
+    k = [np.asarray(kernel(a, b), np.float64) for a, b in ((y, y), (x, y))]
+    expected = (k[0].sum() - np.trace(k[0])) / 6 - 2 * k[1].mean()
+    np.testing.assert_allclose(traced(x, y), expected, rtol=1e-5)
 
 
 def test_the_tiled_form_is_the_plain_form():

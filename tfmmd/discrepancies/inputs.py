@@ -18,11 +18,24 @@ def as_checked_samples(x, y, kernel, names=("x", "y")):
 
 
 def check_rows(x, y, estimator, rows=2):
-    """Checks that both samples have enough rows for an estimator."""
+    """Both samples, checked for enough rows for an estimator; an unknown number when the graph runs."""
+    why, mend = f"`estimator={estimator!r}`", "Use more rows or estimator='biased'."
     for name, value in (("x", x), ("y", y)):
-        checks.min_rows(
-            name, value, rows, f"`estimator={estimator!r}`", "Use more rows or estimator='biased'."
-        )
+        checks.min_rows(name, value, rows, why, mend)
+    return _guarded("x", x, rows, why), _guarded("y", y, rows, why)
+
+
+def _guarded(name, sample, rows, why):
+    """The sample, with an assertion in the graph where its number of rows is unknown."""
+    if sample.shape[0] is not None:
+        return sample
+    message = checks.message(
+        f"{why} needs at least {rows} rows in `{name}`.",
+        "fewer in a batch of unknown size",
+        "Leave out a last, smaller batch or use estimator='biased'.",
+    )
+    with tf.control_dependencies([tf.debugging.assert_greater_equal(tf.shape(sample)[0], rows, message)]):
+        return tf.identity(sample)
 
 
 def as_checked_weights(name, weights, sample):

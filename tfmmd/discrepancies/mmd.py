@@ -51,6 +51,8 @@ def mmd2(
 
     Raises:
         ValueError: On wrong ranks, features, sizes, weights or options, and on NaN or inf in eager samples.
+        tf.errors.InvalidArgumentError: When a graph runs with too few rows, whose number was unknown before. XLA
+            leaves this check out.
 
     Example:
         `mmd2(real, fake, kernels.Gaussian((1.0, 2.0, 4.0)))`
@@ -61,17 +63,16 @@ def mmd2(
     checks.one_of("estimator", estimator, ("unbiased", "biased", "linear", "block"))
     checks.one_of("method", method, ("auto", "tiled", "plain"))
     _check_options(estimator, block_size, tile_rows, weighted=not (x_weights is None and y_weights is None))
+    size = inputs.check_block_size(x, y, block_size) if estimator == "block" else 2
     if estimator != "biased":
-        inputs.check_rows(x, y, estimator)
+        x, y = inputs.check_rows(x, y, estimator, 2 if block_size is None else size)
     if estimator == "linear":
         return _linear(x, y, kernel)
     if estimator == "block":
-        return _block(x, y, kernel, inputs.check_block_size(x, y, block_size))
+        return _block(x, y, kernel, size)
     a = inputs.as_checked_weights("x_weights", x_weights, x)
     b = inputs.as_checked_weights("y_weights", y_weights, y)
-    options = {"biased": estimator == "biased", "method": method, "tile_rows": tile_rows}
-    terms = [_term(*term, x, y, (a, b), **options) for term in kernel.terms()]  # type: ignore[call-arg]
-    return tf.add_n([tf.cast(term, x.dtype) for term in terms])
+    return quadratic(x, y, kernel, (a, b), biased=estimator == "biased", method=method, tile_rows=tile_rows)
 
 
 def mmd(x, y, kernel):
@@ -104,6 +105,13 @@ def energy_distance(x, y, *, estimator="unbiased"):
     Reference: [szekely2013]
     """
     return mmd2(x, y, Energy(), estimator=estimator)
+
+
+def quadratic(x, y, kernel, weights=(None, None), *, biased, method="auto", tile_rows=None):
+    """MMD**2 `[]` of checked samples and weights; a row alone has no pairs in the unbiased form, their sum is 0."""
+    options = {"biased": biased, "method": method, "tile_rows": tile_rows}
+    terms = [_term(*term, x, y, weights, **options) for term in kernel.terms()]  # type: ignore[call-arg]
+    return tf.add_n([tf.cast(term, x.dtype) for term in terms])
 
 
 def _check_options(estimator, block_size, tile_rows, weighted):

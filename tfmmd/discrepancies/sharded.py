@@ -16,7 +16,7 @@ from tensorflow.python.eager import record
 
 from tfmmd import checks, distribute
 from tfmmd.discrepancies import inputs
-from tfmmd.discrepancies.mmd import mmd2
+from tfmmd.discrepancies.mmd import mmd2, quadratic
 from tfmmd.kernels.pairs import all_pairs
 
 ESTIMATORS = ("unbiased", "biased")  # whose sums can be dealt out by rows
@@ -27,7 +27,8 @@ _ROWS = 16  # held at a time, at least
 def global_mmd2(x, y, kernel, *, estimator="unbiased", shard_rows=False):
     """`mmd2` of the samples of all replicas, from this replica's rows; the same scalar on every replica.
 
-    Outside of a strategy it is `mmd2(x, y, kernel, estimator=estimator)`.
+    Outside of a strategy it is `mmd2(x, y, kernel, estimator=estimator)`, but the unbiased form takes a batch of one
+    row whose size is unknown, as one without pairs of its own: layers compute their losses at inference too.
 
     Args:
         x: This replica's rows `[b, d]`; the replicas may hold unequal numbers.
@@ -46,7 +47,11 @@ def global_mmd2(x, y, kernel, *, estimator="unbiased", shard_rows=False):
     """
     check_shard_rows(shard_rows, estimator)
     if not (shard_rows and distribute.is_replicated()):
-        return mmd2(distribute.gather(x), distribute.gather(y), kernel, estimator=estimator)
+        x, y = distribute.gather(x), distribute.gather(y)
+        if estimator == "unbiased" and None in (x.shape[0], y.shape[0]):
+            x, y = inputs.as_checked_samples(x, y, kernel)
+            return quadratic(x, y, kernel, biased=False)
+        return mmd2(x, y, kernel, estimator=estimator)
     x, y = inputs.as_checked_samples(x, y, kernel)
     rows = _Rows.of(x, y)
     terms = [
