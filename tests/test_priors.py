@@ -44,6 +44,24 @@ def test_config_round_trip(prior):
     assert repr(again) == repr(prior)
 
 
+@PRIORS
+def test_a_row_keeps_its_bits_in_every_batch(prior):
+    rows = prior.rows(tf.range(37, dtype=tf.int64)).numpy()
+    for size in (1, 2, 5, 8, 36):
+        np.testing.assert_array_equal(prior.rows(tf.range(1, 1 + size, dtype=tf.int64)), rows[1 : 1 + size])
+
+
+def test_points_on_the_sphere_have_length_one_and_a_finite_slope_at_the_origin():
+    points = np.float32([[3.0, -4.0], [1e-3, 0.0], [0.0, 0.0]])
+    exact, numeric = tf.test.compute_gradient(priors.Sphere(2).constrain, [np.float64(points[:1])])
+    np.testing.assert_allclose(exact[0], numeric[0], atol=1e-6)
+    np.testing.assert_allclose(
+        np.linalg.norm(priors.Sphere(2).constrain(points), axis=1), [1, 1, 0], rtol=1e-6
+    )
+    exact, _ = tf.test.compute_gradient(priors.Sphere(2).constrain, [points[2:]])
+    assert np.all(np.isfinite(exact[0]))
+
+
 @pytest.mark.parametrize(
     "make", [lambda: priors.Normal(0), lambda: priors.Normal(2, -1), lambda: priors.Uniform(2, 1, 1)]
 )

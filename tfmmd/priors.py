@@ -136,7 +136,9 @@ class Sphere(Prior):
     """
 
     def transform(self, noise):
-        return tf.math.l2_normalize(noise, axis=-1)
+        square = tf.reduce_sum(tf.square(noise), axis=-1, keepdims=True)
+        # sqrt and division round alike at every place of a vector, rsqrt does not: a row keeps its bits
+        return noise / tf.sqrt(tf.maximum(square, 1e-12))
 
     constrain = transform
 
