@@ -19,6 +19,13 @@ def test_dcgan_networks_fit_each_other_at_every_size(shape):
     assert images.shape == (2, *shape) and critic(images).shape == (2, 16)
 
 
+@pytest.mark.parametrize("activation", ["sigmoid", None])
+def test_the_last_layer_of_the_dcgan_generator_has_a_bias_and_no_hidden_one(activation):
+    generator = networks.dcgan_generator(10, (8, 8, 1), filters=2, num_stages=2, output_activation=activation)
+    layers = [layer for layer in generator.layers if isinstance(layer, keras.layers.Conv2DTranspose)]
+    assert [layer.use_bias for layer in layers] == [False, True]
+
+
 def test_mnist_maps_halve_rounded_up():
     generator = networks.dcgan_generator(10, (28, 28, 1), filters=2)
     sides = [layer.output.shape[1] for layer in generator.layers if "conv2d" in layer.name]
@@ -47,6 +54,12 @@ def test_resnet_generator_fits_the_critic_of_five_layers(size):
 def test_resnet_generator_refuses_sizes_it_cannot_double_to():
     with pytest.raises(ValueError, match="multiple of 16.*64, 96"):
         networks.resnet_generator(10, (65, 65, 3))
+
+
+@pytest.mark.parametrize("side", [1, 3, 6, 7])
+def test_resnet_generator_refuses_sizes_below_eight(side):
+    with pytest.raises(ValueError, match=rf"8 pixels or more.*\({side}, {side}, 1\).*64, 96"):
+        networks.resnet_generator(4, (side, side, 1))
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])

@@ -41,7 +41,8 @@ def dcgan_generator(
     for small, large in zip(sizes[:0:-1], sizes[-2:0:-1]):
         channels //= 2
         x = _normalized(_upscale(channels, small, large)(x))
-    x = _upscale(output_shape[-1], sizes[1], sizes[0], output_activation, dtype="float32")(x)
+    last = {"activation": output_activation, "use_bias": True, "dtype": "float32"}
+    x = _upscale(output_shape[-1], sizes[1], sizes[0], **last)(x)
     return keras.Model(inputs, x, name="generator")
 
 
@@ -102,7 +103,8 @@ def resnet_generator(
 
     Args:
         latent_size: Size of the noise, `k`.
-        output_shape: Shape of one image, `(h, w, c)`, each side 4 to 7 times a power of two.
+        output_shape: Shape of one image, `(h, w, c)`: the shorter side 4 to 7 times a power of two from 2 on, the
+            longer one a multiple of that power.
         filters: Channels of the last block; the inner ones have 2, 4 and at most 8 times as many.
         output_activation: Of the last layer, float32 under every precision policy.
 
@@ -112,16 +114,17 @@ def resnet_generator(
     Reference: [gulrajani2017], [binkowski2018]
     """
     filters = checks.positive_int("filters", filters)
-    blocks = int(math.log2(min(output_shape[:2]) // 4))
+    output_shape = checks.shape("output_shape", output_shape, 3)
+    blocks = max((min(output_shape[:2]) // 4).bit_length() - 1, 1)
     start = [size // 2**blocks for size in output_shape[:2]]
-    if [size * 2**blocks for size in start] != list(output_shape[:2]):
+    if min(start) < 4 or [size * 2**blocks for size in start] != list(output_shape[:2]):
         checks.fail(
-            f"Each side must be a multiple of {2**blocks}.",
+            f"Each side must be a multiple of {2**blocks}, and 8 pixels or more.",
             f"output_shape={tuple(output_shape)}",
             "Use for example 64, 96, 128 or 160 pixels.",
         )
     widths = [filters * min(8, 2**i) for i in reversed(range(blocks))]
-    x = inputs = keras.Input((latent_size,))
+    x = inputs = keras.Input((checks.positive_int("latent_size", latent_size),))
     x = keras.layers.Dense(math.prod(start) * widths[0])(x)
     x = keras.layers.Reshape((*start, widths[0]))(x)
     for width in widths:
@@ -149,8 +152,8 @@ def _halved(shape, num_stages):
     return sizes
 
 
-def _upscale(channels, small, large, activation=None, dtype=None):
-    """A transposed convolution between two sizes, the larger one 2 n or 2 n - 1."""
+def _upscale(channels, small, large, *, activation=None, use_bias=False, dtype=None):
+    """A transposed convolution between two sizes, the larger one 2 n or 2 n - 1; batch norm has its own bias."""
     return keras.layers.Conv2DTranspose(
         channels,
         5,
@@ -158,7 +161,7 @@ def _upscale(channels, small, large, activation=None, dtype=None):
         padding="same",
         output_padding=[big - 2 * side + 1 for side, big in zip(small, large)],
         activation=activation,
-        use_bias=activation is not None,  # batch norm has its own
+        use_bias=use_bias,
         kernel_initializer=_normal(0.02),
         dtype=dtype,
     )
