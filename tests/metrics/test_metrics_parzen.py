@@ -156,6 +156,19 @@ def test_bandwidths_without_validation_data_are_refused():
         parzen_log_likelihood(BLURRED, BLURRED)
 
 
+def test_the_streaming_score_does_not_choose_a_bandwidth_without_validation_data():
+    metric = ParzenLogLikelihood(np.float32(BLURRED[:50]))
+    metric.update_state(np.float32(BLURRED[50:]))
+    for score in (metric.estimate, metric.result):
+        with pytest.raises(ValueError, match="never on test data.*no validation data and 20 bandwidths"):
+            score()
+    in_graph = tf.function(metric.result)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="never on test data"):
+        in_graph()
+    metric.update_validation(np.float32(BLURRED[:50]))
+    np.testing.assert_allclose(in_graph(), metric.result(), rtol=1e-6)
+
+
 def test_rows_of_different_size_are_refused():
     with pytest.raises(ValueError, match="same number of features"):
         parzen_log_likelihood(BLURRED, BLURRED[:, :5], bandwidths=0.2)

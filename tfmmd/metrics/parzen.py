@@ -56,7 +56,7 @@ def parzen_log_likelihood(
     if validation is not None:
         named["validation"] = validation
     elif len(bandwidths) > 1:
-        _fail_no_validation(len(bandwidths))
+        checks.fail(*_no_validation(len(bandwidths)))
     named = _checked(named, check_range)
     means = np.zeros(len(bandwidths))
     if validation is not None:
@@ -73,7 +73,8 @@ class ParzenLogLikelihood(SummedMetric):
 
     The state is one sum per bandwidth, so memory is bounded, replicas merge and the batch size is free.
     `result()` is the mean of the test points at the bandwidth with the best mean on the validation points;
-    `estimate()` gives it with its standard error and the bandwidth. The samples are not part of the config:
+    `estimate()` gives it with its standard error and the bandwidth. Both refuse to choose among bandwidths
+    without validation points; one bandwidth needs none. The samples are not part of the config:
     a loaded metric needs `set_samples`.
 
     Args:
@@ -130,6 +131,7 @@ class ParzenLogLikelihood(SummedMetric):
         self.validation_count.assign_add(tf.cast(tf.shape(values)[1], tf.float64))
 
     def result(self):
+        self._check_validation()
         best = tf.argmax(self.validation_sum.value)
         return tf.cast(self.test_sum.value[best] / self.test_count.value, tf.float32)
 
@@ -138,8 +140,7 @@ class ParzenLogLikelihood(SummedMetric):
         count, validation_count = float(self.test_count), float(self.validation_count)
         if count == 0:
             checks.fail("`estimate()` needs test points.", "0 points", "Call update_state first.")
-        if validation_count == 0 and len(self.bandwidths) > 1:
-            _fail_no_validation(len(self.bandwidths))
+        self._check_validation()
         means = np.asarray(self.validation_sum) / max(validation_count, 1)
         best = int(np.argmax(means))
         mean = np.asarray(self.test_sum)[best] / count
@@ -148,6 +149,16 @@ class ParzenLogLikelihood(SummedMetric):
 
     def get_config(self):
         return {**super().get_config(), "bandwidths": self.bandwidths, "check_range": self.check_range}
+
+    def _check_validation(self):
+        """Refuses several bandwidths without validation points; in a graph, when it runs."""
+        if len(self.bandwidths) == 1:
+            return
+        reason = _no_validation(len(self.bandwidths))
+        if not tf.executing_eagerly():
+            tf.debugging.assert_positive(self.validation_count.value, checks.message(*reason))
+        elif float(self.validation_count) == 0:
+            checks.fail(*reason)
 
     def _log_prob(self, name, x, sample_weight=None):
         if self.samples is None:
@@ -181,8 +192,8 @@ def _estimate(bandwidths, means, best, moments, num_samples):
     )
 
 
-def _fail_no_validation(num_bandwidths):
-    checks.fail(
+def _no_validation(num_bandwidths):
+    return (
         "The bandwidth is chosen on validation data, never on test data.",
         f"no validation data and {num_bandwidths} bandwidths",
         "Give held-out `validation` rows or a single bandwidth.",
