@@ -80,6 +80,35 @@ def clip_by_norm(gradients, norm):
     return [None if g is None else share(g) for g in clipped]
 
 
+def clip_as(optimizer, gradients):
+    """Replicas' shares of gradients, clipped so that the optimizer's own clipping acts as on one device.
+
+    Clipping a share is not a share of the clipped gradient: on several replicas the global gradient is clipped
+    here, and the optimizer finds nothing left to do. None stays.
+    """
+    clip = _clipping(getattr(optimizer, "inner_optimizer", optimizer))
+    if clip is None or _context() is None:
+        return gradients
+    scale = optimizer.scale_loss(1.0)
+    present = [i for i, gradient in enumerate(gradients) if gradient is not None]
+    clipped = clip([total(tf.convert_to_tensor(gradients[i])) / scale for i in present])
+    shares = dict(zip(present, (share(gradient * scale) for gradient in clipped)))
+    return [shares.get(i) for i in range(len(gradients))]
+
+
+def _clipping(optimizer):
+    """The function of a list of gradients that an optimizer clips them by, or None."""
+    if optimizer.clipnorm:
+        return lambda gradients: [tf.clip_by_norm(g, optimizer.clipnorm) for g in gradients]
+    if optimizer.global_clipnorm:
+        return lambda gradients: tf.clip_by_global_norm(gradients, optimizer.global_clipnorm)[0]
+    if optimizer.clipvalue:
+        return lambda gradients: [
+            tf.clip_by_value(g, -optimizer.clipvalue, optimizer.clipvalue) for g in gradients
+        ]
+    return None
+
+
 def read(variable):
     """The value of a (mirrored) variable as a NumPy array, outside of replicas."""
     value = getattr(variable, "value", variable)

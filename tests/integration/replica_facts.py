@@ -53,6 +53,13 @@ class Counting(kernels.Gaussian):
         tf.numpy_function(add, [distribute.replica_index(), tf.size(pairs.squared_distance)], tf.int32)
 
 
+CLIPS = {  # to 0.5
+    "clipnorm": lambda gradients: [g * min(1, 0.5 / np.linalg.norm(g)) for g in gradients],
+    "global_clipnorm": lambda gradients: [
+        0.5 * g / np.linalg.norm(np.concatenate(gradients)) for g in gradients
+    ],
+    "clipvalue": lambda gradients: [np.clip(g, -0.5, 0.5) for g in gradients],
+}
 KERNELS = [*harness.KINDS_OF_KERNEL, Trainable((0.5, 2.0))]
 OF_EACH_PATH = [KERNELS[0], KERNELS[-1]]  # closed form and automatic differentiation
 
@@ -198,6 +205,27 @@ def second_order(strategy):
     return refusal(lambda: run(strategy, function, x, y))
 
 
+def clipping(strategy):
+    """How far the sum of the replicas' clipped shares is from the clipped gradient, by kind of clipping."""
+    rows = harness.samples(8, 8)[0]
+    errors = {}
+    for (kind, clip), scaled in itertools.product(CLIPS.items(), (False, True)):
+        optimizer = keras.optimizers.SGD(1.0, **{kind: 0.5})
+        if scaled:
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+            optimizer.build([keras.Variable(0.0)])
+        scale = optimizer.scale_loss(1.0)
+
+        def function(rows, optimizer=optimizer, scale=scale):
+            gradients = [scale * tf.reduce_sum(part, axis=0) for part in tf.split(rows, [1, 2], axis=1)]
+            return distribute.clip_as(optimizer, [gradients[0], None, gradients[1]])[::2]
+
+        found = np.sum([np.concatenate(shares) for shares in run(strategy, function, rows)], axis=0) / scale
+        whole = [rows.sum(axis=0)[:1], rows.sum(axis=0)[1:]]
+        errors[f"{kind}, scaled: {scaled}"] = error([found], [np.concatenate(clip(whole))])
+    return errors
+
+
 def refusals(strategy):
     """What is said to options that cannot run on several CPU devices, and to batches that cannot be shared."""
     gan, data = SYSTEMS["gan"], digits(64)
@@ -228,5 +256,6 @@ def facts(strategy):
     if replicas > 1:
         counts = UNEVEN[replicas]
         found["uneven"] = equality(strategy, [counts, counts[::-1]])
+        found["clipping"] = clipping(strategy)
         found["second_order"], found["refusals"] = second_order(strategy), refusals(strategy)
     return found

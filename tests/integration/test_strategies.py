@@ -105,6 +105,13 @@ def test_gradients_of_gradients_of_the_sharded_form_are_refused(trained):
 
 @pytest.mark.distributed
 @pytest.mark.parametrize("num_devices", MANY)
+def test_a_clipping_optimizer_clips_the_gradient_of_the_global_batch(num_devices, trained):
+    errors = trained(num_devices, QUICK)[1]["clipping"]
+    assert len(errors) == 6 and max(errors.values()) < 1e-6, errors
+
+
+@pytest.mark.distributed
+@pytest.mark.parametrize("num_devices", MANY)
 def test_what_cannot_run_on_several_devices_is_refused_with_the_way_out(num_devices, trained):
     jit, steps, rows_of_arrays, rows_of_a_dataset = trained(num_devices, QUICK)[1]["refusals"]
     assert "Leave jit_compile out" in jit and "Leave steps_per_execution out" in steps

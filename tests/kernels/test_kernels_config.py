@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from tests import harness
-from tfmmd import kernels
+from tests import harness, systems
+from tfmmd import kernels, layers, models, networks, priors
 
 X, Y = harness.samples(40, 30)
 
@@ -21,6 +21,52 @@ def test_a_kernel_on_features_comes_back_with_its_network():
     network = keras.Sequential([keras.Input([3]), keras.layers.Dense(2, kernel_initializer="ones")])
     kernel = kernels.OnFeatures(kernels.Gaussian(), network) + kernels.Linear()
     np.testing.assert_allclose(harness.round_trip(kernel)(X, Y), kernel(X, Y))
+
+
+HOLDERS = {
+    "GMMN": lambda kernel: models.GMMN(systems.generator(), priors.Uniform(systems.CODE), kernel),
+    "WAEMMD": lambda kernel: models.WAEMMD(
+        systems.encoder(), systems.decoder(), priors.Normal(systems.CODE), kernel
+    ),
+    "GMMNAutoencoder": lambda kernel: models.GMMNAutoencoder(
+        (systems.encoder(), systems.decoder()),
+        networks.gmmn_generator(4, systems.CODE, hidden=(4,)),
+        priors.Uniform(4),
+        kernel,
+    ),
+    "MMDGAN": lambda kernel: models.MMDGAN(
+        systems.generator(), systems.dense_critic(64), priors.Uniform(systems.CODE), kernel
+    ),
+    "MMDRegularizer": lambda kernel: regularized(layers.MMDRegularizer(kernel)),
+}
+
+
+def regularized(layer):
+    inputs = [keras.Input([3]), keras.Input([3])]
+    return keras.Model(inputs, layer(inputs))
+
+
+def held(kind):
+    """A model that holds a kernel on a random network, and the network."""
+    rows = 3 if kind in ("MMDRegularizer", "GMMNAutoencoder", "WAEMMD") else 64
+    network = keras.Sequential([keras.Input([rows]), keras.layers.Dense(2)])
+    return HOLDERS[kind](0.5 * kernels.OnFeatures(kernels.Gaussian(), network) + kernels.Linear()), network
+
+
+@pytest.mark.parametrize("kind", HOLDERS)
+def test_what_holds_a_kernel_saves_its_network(kind, tmp_path):
+    model, network = held(kind)
+    model.save(tmp_path / "m.keras")
+    loaded = keras.models.load_model(tmp_path / "m.keras")
+    holder = loaded.layers[-1] if kind == "MMDRegularizer" else loaded
+    (again,) = holder.kernel.networks()
+    harness.assert_close(again.get_weights(), network.get_weights(), 0.0)
+
+
+@pytest.mark.parametrize("kind", HOLDERS)
+def test_the_network_of_a_kernel_is_no_part_of_what_trains(kind):
+    model, network = held(kind)
+    assert not {id(v) for v in network.weights} & {id(v) for v in model.trainable_variables}
 
 
 def test_a_kernel_passes_through_deserialize():

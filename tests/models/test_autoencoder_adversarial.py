@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests import harness
 from tests.systems import CODE, decoder, digits, encoder
 from tfmmd import models, networks, priors
 from tfmmd.models.latent_critic import copy_of
@@ -18,7 +19,9 @@ def make(kind=models.AAE, **rates):
     critic = networks.latent_critic(CODE, hidden=(16,))
     model = kind(encoder(), decoder(), critic, priors.Normal(CODE))
     players = ("generator", "critic", "encoder") if kind is models.AAE else ("generator", "critic")
-    model.compile(**{f"{name}_optimizer": keras.optimizers.SGD(rates.get(name, 0.0)) for name in players})
+    model.compile(**{f"{name}_optimizer": keras.optimizers.SGD(1.0) for name in players})
+    for name in players:
+        getattr(model, f"{name}_optimizer").learning_rate = rates.get(name, 0.0)
     return model
 
 
@@ -61,17 +64,48 @@ def test_a_copied_optimizer_keeps_its_schedule():
     assert isinstance(copied._learning_rate, keras.optimizers.schedules.CosineDecay)
 
 
+@pytest.mark.parametrize("kind", [models.AAE, models.WAEGAN])
+def test_one_optimizer_for_two_players_is_refused(kind):
+    optimizer = keras.optimizers.Adam()
+    with pytest.raises(ValueError, match="optimizer of its own"):
+        make(kind).compile(optimizer, optimizer)
+
+
+def test_the_encoder_of_aae_cannot_share_an_optimizer():
+    optimizer = keras.optimizers.Adam()
+    with pytest.raises(ValueError, match="generator_optimizer and encoder_optimizer"):
+        make().compile(optimizer, "adam", encoder_optimizer=optimizer)
+
+
+@pytest.mark.parametrize("kind", [models.AAE, models.WAEGAN])
+def test_a_learning_rate_of_zero_is_refused(kind):
+    with pytest.raises(ValueError, match="critic_optimizer.learning_rate"):
+        make(kind).compile("adam", keras.optimizers.Adam(0.0))
+
+
+@pytest.mark.parametrize("kind", [models.AAE, models.WAEGAN])
+def test_evaluate_leaves_the_critics_statistics_and_drops_nothing(kind):
+    layers = [keras.Input([CODE]), keras.layers.BatchNormalization(), keras.layers.Dropout(0.5)]
+    critic = keras.Sequential([*layers, keras.layers.Dense(1)])
+    model = kind(encoder(), decoder(), critic, priors.Normal(CODE))
+    model.compile()
+    before = critic.get_weights()
+    first, second = (model.evaluate(digits(32), batch_size=16, verbose=0) for _ in range(2))
+    assert first == second
+    harness.assert_close(critic.get_weights(), before, 0.0)
+
+
 def test_the_critic_loss_of_an_undecided_critic_is_twice_log_two():
     model = make()
     model.critic.set_weights([np.zeros_like(w) for w in model.critic.get_weights()])
-    costs = model.critic_costs(tf.random.stateless_normal([8, CODE], [1, 2]), 0, 0)
+    costs = model.critic_costs(tf.random.stateless_normal([8, CODE], [1, 2]), 0, 0, True)
     np.testing.assert_allclose(costs["critic_loss"], 2 * np.log(2.0), rtol=1e-6)
     np.testing.assert_allclose(model.adversarial_cost(tf.zeros([8, CODE]), False), np.log(2.0), rtol=1e-6)
 
 
 def test_every_critic_turn_draws_other_prior_samples():
     model, codes = make(), tf.zeros([8, CODE])
-    first, second = (model.critic_costs(codes, 3, turn)["critic_loss"] for turn in (0, 1))
+    first, second = (model.critic_costs(codes, 3, turn, True)["critic_loss"] for turn in (0, 1))
     assert first != second
 
 

@@ -193,6 +193,22 @@ def test_the_interpolate_endpoint_gives_every_pair_its_own_weight():
     np.testing.assert_allclose(together[2], model.reconstruct(x[5:])[0], atol=1e-5)
 
 
+@pytest.mark.parametrize("batch_size", [1, 7, 16])
+def test_evaluate_does_not_depend_on_the_batch_size(batch_size):
+    model = autoencoder()
+    model.compile()
+    whole, parts = (model.evaluate(digits(33), batch_size=size, verbose=0) for size in (33, batch_size))
+    np.testing.assert_allclose(parts, whole, rtol=1e-5)
+
+
+def test_every_batch_of_evaluate_draws_noise_of_its_own():
+    model = autoencoder(posterior="gaussian")
+    model.compile()
+    once, twice = digits(16), np.concatenate([digits(16)] * 2)
+    seen = [model.evaluate(rows, batch_size=16, verbose=0) for rows in (once, twice, twice)]
+    assert seen[0] != seen[1] == seen[2]
+
+
 def test_training_lowers_the_reconstruction_cost():
     keras.utils.set_random_seed(0)
     model = autoencoder()

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tests import harness, systems
-from tfmmd import discrepancies, kernels
+from tfmmd import discrepancies, kernels, models, priors
 
 POLICIES = {"mixed_bfloat16": "bfloat16", "mixed_float16": "float16"}
 
@@ -35,6 +35,28 @@ def test_losses_and_weights_stay_finite(name, policy, monkeypatch):
     assert dtypes <= {tf.float32, tf.float64}
     if "mmd" in name:
         assert dtypes
+
+
+@pytest.mark.parametrize("policy", POLICIES, indirect=True)
+@pytest.mark.parametrize("name", ["aae", "gan", "semi-supervised", "wae-gan"])
+def test_optimizers_of_two_players_scale_the_loss_in_float16_alone(name, policy):
+    model = systems.SYSTEMS[name].build()
+    systems.SYSTEMS[name].compile(model)
+    for optimizer in (model.generator_optimizer, model.critic_optimizer):
+        scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        assert scaled == (policy == "mixed_float16")
+
+
+@pytest.mark.parametrize("policy", POLICIES, indirect=True)
+@pytest.mark.parametrize("offset", [1e3, 1e5])
+def test_data_far_from_zero_reach_the_kernel_as_they_are(offset, policy):
+    generator = keras.Sequential([keras.Input([2]), keras.layers.Rescaling(1.0, offset, dtype="float32")])
+    model = models.GMMN(generator, priors.Uniform(2), kernels.Gaussian())
+    model.compile()
+    x, _ = harness.samples(32, 32, 2)
+    seen = model.evaluate((x + offset).astype(np.float32), batch_size=32, verbose=0)
+    expected = discrepancies.mmd(model.draw_latent(32, 0), x, kernels.Gaussian())
+    np.testing.assert_allclose(seen, expected, rtol=0.02 if offset == 1e5 else 1e-3)  # float32's own rounding
 
 
 def spy_on_kernels(monkeypatch):

@@ -12,7 +12,7 @@ from tfmmd.kernels.bandwidth import (
     saturation,
 )
 from tfmmd.kernels.base import Kernel, PairwiseKernel, Slopes, check_kernel, deserialize, serialize
-from tfmmd.kernels.compose import OnFeatures, Product, Scaled, Sum, standardized
+from tfmmd.kernels.compose import OnFeatures, Product, Scaled, Sum, frozen_networks, standardized
 from tfmmd.kernels.dot import DotKernel, Linear, Polynomial
 from tfmmd.kernels.pairs import Pairs
 from tfmmd.kernels.radial import (
@@ -45,6 +45,7 @@ __all__ = [
     "Sum",
     "check_kernel",
     "deserialize",
+    "frozen_networks",
     "geometric_bandwidths",
     "median_bandwidth",
     "plot_bandwidths",

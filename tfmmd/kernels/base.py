@@ -55,6 +55,10 @@ class Kernel(abc.ABC):
         """The kernel as a sum: list of (factor, features, kernel), features None or a function of samples."""
         return [(1.0, None, self)]
 
+    def networks(self):
+        """The Keras layers whose outputs it compares, a list."""
+        return []
+
     def get_config(self):
         return {}
 

@@ -43,6 +43,9 @@ class _Composite(Kernel):
     def has_variables(self):
         return any(k.has_variables() for k in self.kernels)
 
+    def networks(self):
+        return [network for k in self.kernels for network in k.networks()]
+
     def get_config(self):
         return {"kernels": [serialize(k) for k in self.kernels]}
 
@@ -131,7 +134,8 @@ class Scaled(_Composite):
 class OnFeatures(Kernel):
     """A kernel on a network's output: k(x, y) = kernel(network(x), network(y)).
 
-    Samples are rows `[n, d]` here; hand images in by a network that begins with a `Reshape`.
+    Samples are rows `[n, d]` here; hand images in by a network that begins with a `Reshape`. A model or layer
+    that holds the kernel saves the network's weights with its own and freezes them.
 
     Args:
         kernel: A kernel.
@@ -157,6 +161,10 @@ class OnFeatures(Kernel):
     def terms(self):
         return [(factor, _chain(self.features, inner), k) for factor, inner, k in self.kernel.terms()]
 
+    def networks(self):
+        own = [self.network] if isinstance(self.network, keras.layers.Layer) else []
+        return own + self.kernel.networks()
+
     def get_config(self):
         network = keras.saving.serialize_keras_object(self.network)
         return {"kernel": serialize(self.kernel), "network": network}
@@ -170,6 +178,14 @@ class OnFeatures(Kernel):
 
     def __repr__(self):
         return f"OnFeatures({self.kernel!r}, {getattr(self.network, 'name', self.network)!r})"
+
+
+def frozen_networks(kernel):
+    """The networks that a kernel compares by, frozen: its holder keeps the list, so that they are saved with it."""
+    networks = kernel.networks()
+    for network in networks:
+        network.trainable = False
+    return networks
 
 
 def standardized(kernel, x):

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from tfmmd import checks
 from tfmmd.discrepancies import check_shard_rows, global_mmd2
-from tfmmd.kernels import Gaussian, check_kernel, deserialize, serialize
+from tfmmd.kernels import Gaussian, check_kernel, deserialize, frozen_networks, serialize
 from tfmmd.registry import register
 
 
@@ -36,6 +36,7 @@ class MMDRegularizer(keras.layers.Layer):
     def __init__(self, kernel=None, weight=1.0, estimator="unbiased", shard_rows=False, **kwargs):
         super().__init__(**kwargs)
         self.kernel = check_kernel(kernel or Gaussian())
+        self.kernel_networks = frozen_networks(self.kernel)
         self.weight = checks.non_negative("weight", weight)
         self.estimator = checks.one_of("estimator", estimator, ("unbiased", "biased"))
         self.shard_rows = check_shard_rows(shard_rows, estimator)

@@ -71,7 +71,16 @@ class GenerativeModel(keras.Model):
         return self.track(costs)
 
     def test_step(self, data):
-        return self.track(self.train_costs(self.unpack(data), 0, training=False))
+        x = self.unpack(data)
+        return self.track(self.test_costs(x, self.rows_tested()), distribute.global_rows(x))
+
+    def test_costs(self, x, step):
+        """The costs that `evaluate` reports of a batch `[b, ...]`; `step` numbers the noise."""
+        return self.train_costs(x, step, training=False)
+
+    def rows_tested(self):
+        """int64 scalar: rows in the trackers since their reset; it numbers the noise of `evaluate`'s batches."""
+        return tf.cast(tf.convert_to_tensor(self.trackers[0].count), tf.int64)
 
     def train_costs(self, x, step, training):
         """The costs of a batch `[b, ...]`: a dict of scalars, the first is minimised, the rest reported.
@@ -86,25 +95,31 @@ class GenerativeModel(keras.Model):
             costs = costs_fn()
             cost = optimizer.scale_loss(distribute.share(next(iter(costs.values()))))
         gradients = tape.gradient(cost, [v.value for v in variables])
-        optimizer.apply(self.process_gradients(optimizer, gradients), variables)
+        gradients = self.process_gradients(optimizer, gradients)
+        optimizer.apply(distribute.clip_as(optimizer, gradients), variables)
         return costs
 
     def process_gradients(self, optimizer, gradients):
         """This replica's shares of the gradients, as they go to the optimizer; a hook for clipping."""
         return gradients
 
-    def track(self, costs):
-        """Updates the trackers by name and returns their results for Keras's logs."""
+    def track(self, costs, rows=None):
+        """Updates the trackers by name and returns their results for Keras's logs.
+
+        Batches count alike in training; `rows` weights a batch by its size.
+        """
         for tracker in self.trackers:
             if tracker.name in costs:
-                tracker.update_state(costs[tracker.name])
+                tracker.update_state(costs[tracker.name], sample_weight=rows)
         return {tracker.name: distribute.reportable(tracker.result()) for tracker in self.trackers}
 
     def unpack(self, data):
         """The batch of samples `[b, ...]` out of what `fit` feeds: labels and weights are left aside."""
         x = data[0] if isinstance(data, (tuple, list)) else data
         self.check_data(x)
-        return tf.cast(x, self.compute_dtype)
+        return tf.cast(
+            x, tf.float64 if self.compute_dtype == "float64" else tf.float32
+        )  # layers cast by themselves
 
     def check_data(self, x):
         """Checks that a batch of data has the shape of the samples."""

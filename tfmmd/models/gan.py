@@ -4,7 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfmmd import checks, distribute, objectives, seeds
+from tfmmd import checks, distribute, kernels, objectives, seeds
 from tfmmd.models import data_checks, players
 from tfmmd.models.base import GenerativeModel, check_feedable
 from tfmmd.models.generator import GeneratorModel, check_network, num_rows
@@ -74,6 +74,9 @@ class AdversarialModel(GeneratorModel):
         self.allow_batch_norm = bool(allow_batch_norm)
         self.generator_ema = players.check_decay(generator_ema)
         self.average = None if generator_ema is None else players.copy_of(generator)
+        self.kernel_networks = (
+            kernels.frozen_networks(objective.kernel) if hasattr(objective, "kernel") else []
+        )
         self._views = players.Views(critic, self.penalties)
         self._critic_alone = False
 
@@ -111,7 +114,8 @@ class AdversarialModel(GeneratorModel):
         self._critic_leads = self.initial_critic_steps > 0
         super(GenerativeModel, self).compile(optimizer=None, **kwargs)
         self.generator_optimizer, self.critic_optimizer = players.optimizers(
-            self, generator_optimizer, critic_optimizer
+            generator_optimizer=(generator_optimizer, [self.generator]),
+            critic_optimizer=(critic_optimizer, [self.critic]),
         )
 
     def fit(self, x=None, y=None, batch_size=None, *args, **kwargs):
@@ -175,11 +179,10 @@ class AdversarialModel(GeneratorModel):
             logs = self.critic_step(self.unpack(part))
         return logs if self._critic_alone else self.generator_step(self.unpack(last))
 
-    def test_step(self, data):
-        real = self.unpack(data)
-        fakes = self.fakes(num_rows(real), 0, "latent", training=False)
-        costs = self.generator_costs(real, fakes, training=False)
-        return self.track({**costs, **self.critic_costs(real, fakes, 0, training=False)})
+    def test_costs(self, x, step):
+        fakes = self.fakes(num_rows(x), step, "latent", training=False)
+        costs = self.generator_costs(x, fakes, training=False)
+        return {**costs, **self.critic_costs(x, fakes, step, training=False)}
 
     def critic_step(self, real):
         """One step of the critic on real rows `[b, ...]`; returns the logs."""
@@ -211,7 +214,7 @@ class AdversarialModel(GeneratorModel):
         count = self.objective.fake_batches
         latent = self.draw_latent(rows * count, step, role)
         network = self.generator if training else self.sampler
-        return players.deal(network(latent, training=training), count)
+        return players.deal(players.full_precision(network(latent, training=training)), count)
 
     def critic_costs(self, real, fakes, step, training):
         """The critic's costs on real and fake rows `[b, ...]`: `critic_loss` and the penalty in it."""

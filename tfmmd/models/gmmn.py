@@ -40,6 +40,7 @@ class GMMN(GeneratorModel):
     def __init__(self, generator, prior, kernel=None, *, root=True, shard_rows=False, **kwargs):
         super().__init__(generator, prior, **kwargs)
         self.kernel = kernels.check_kernel(kernel or kernels.Gaussian([v**0.5 for v in MNIST_VARIANCES]))
+        self.kernel_networks = kernels.frozen_networks(self.kernel)
         self.root, self.shard_rows = root, bool(shard_rows)
 
     def train_costs(self, x, step, training):

@@ -75,6 +75,7 @@ class GMMNAutoencoder(GenerativeModel):
         self.autoencoder, self.generator, self.prior = autoencoder, generator, prior
         self.space = checks.one_of("space", space, SPACES)
         self.kernel = kernels.check_kernel(kernel or default_kernel(space))
+        self.kernel_networks = kernels.frozen_networks(self.kernel)
         self.root, self.shard_rows = bool(root), bool(shard_rows)
         self.autoencoder.trainable = False
 

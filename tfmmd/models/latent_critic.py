@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from tfmmd import checks, distribute, registry
+from tfmmd.models import players
 from tfmmd.models.autoencoder import Autoencoder
 from tfmmd.models.generator import check_network, check_prior, num_rows
 from tfmmd.registry import register
@@ -47,21 +48,21 @@ class AdversarialAutoencoder(Autoencoder):
         """
         self._check_options(kwargs)
         keras.Model.compile(self, optimizer=None, **kwargs)
-        self.generator_optimizer = keras.optimizers.get(generator_optimizer)
-        self.critic_optimizer = keras.optimizers.get(critic_optimizer)
         self.critic_steps = checks.positive_int("critic_steps", critic_steps)
-        self.generator_optimizer.build(self.generator_variables)
-        self.critic_optimizer.build(self.critic.trainable_variables)
+        self.generator_optimizer, self.critic_optimizer = players.optimizers(
+            generator_optimizer=(generator_optimizer, [self.encoder, self.decoder]),
+            critic_optimizer=(critic_optimizer, [self.critic]),
+        )
 
     @property
     def generator_variables(self):
         """Variables of encoder and decoder."""
         return self.encoder.trainable_variables + self.decoder.trainable_variables
 
-    def test_step(self, data):
-        x = self.unpack(data)
-        generator = self.generator_costs(x, 0, training=False)
-        return self.track({**generator, **self.critic_costs(self.infer(x, 0, False)[0], 0, 0)})
+    def test_costs(self, x, step):
+        codes = self.infer(x, step, training=False)[0]
+        generator = self.generator_costs(x, step, training=False)
+        return {**generator, **self.critic_costs(codes, step, 0, training=False)}
 
     def critic_turns(self, x, step):
         """The critic's updates on a batch; returns the costs of the last one."""
@@ -70,14 +71,14 @@ class AdversarialAutoencoder(Autoencoder):
             costs = self.descend(
                 self.critic_optimizer,
                 self.critic.trainable_variables,
-                lambda turn=turn: self.critic_costs(codes, step, turn),
+                lambda turn=turn: self.critic_costs(codes, step, turn, training=True),
             )
         return costs
 
-    def critic_costs(self, codes, step, turn):
+    def critic_costs(self, codes, step, turn, training):
         """The critic's costs on a batch of codes `[b, k]`."""
         prior = self.draw_latent(num_rows(codes), step, f"critic_latent_{turn}")
-        real, fake = self.score_codes(prior, training=True), self.score_codes(codes, training=True)
+        real, fake = self.score_codes(prior, training), self.score_codes(codes, training)
         cost = distribute.mean(tf.nn.softplus(-real)) + distribute.mean(tf.nn.softplus(fake))
         correct = [distribute.mean(tf.cast(sign, tf.float32)) for sign in (real > 0.0, fake <= 0.0)]
         return {"critic_loss": cost, "critic_accuracy": 0.5 * (correct[0] + correct[1])}
@@ -132,9 +133,15 @@ class AAE(AdversarialAutoencoder):
                 as in the paper.
             **kwargs: As in `keras.Model.compile`, without losses.
         """
+        players.check_separate(
+            generator_optimizer=generator_optimizer,
+            critic_optimizer=critic_optimizer,
+            encoder_optimizer=encoder_optimizer,
+        )
         super().compile(generator_optimizer, critic_optimizer, critic_steps, **kwargs)
-        self.encoder_optimizer = keras.optimizers.get(encoder_optimizer or copy_of(self.critic_optimizer))
-        self.encoder_optimizer.build(self.encoder.trainable_variables)
+        (self.encoder_optimizer,) = players.optimizers(
+            encoder_optimizer=(encoder_optimizer or copy_of(self.critic_optimizer), [self.encoder])
+        )
 
     def train_step(self, data):
         x = self.unpack(data)

@@ -1,9 +1,11 @@
 """What the two players of an adversarial model share: checks, data for each step, views, moving average."""
 
+import itertools
+
 import keras
 import tensorflow as tf
 
-from tfmmd import checks, distribute
+from tfmmd import checks
 from tfmmd.data import stream
 
 # -- checks ------------------------------------------------------------------------------------------------
@@ -63,37 +65,36 @@ def check_batch(rows, critic_steps, num_replicas=1):
 # -- optimizers --------------------------------------------------------------------------------------------
 
 
-def optimizers(model, generator_optimizer, critic_optimizer):
-    """The two optimizers of a model, checked and built on their players' variables."""
-    if generator_optimizer is critic_optimizer and not isinstance(generator_optimizer, (str, dict)):
-        checks.fail(
-            "Each player needs an optimizer of its own.",
-            f"generator_optimizer and critic_optimizer are the same {type(critic_optimizer).__name__}",
-            "Make two of them.",
-        )
-    pairs = (
-        ("generator_optimizer", generator_optimizer, model.generator),
-        ("critic_optimizer", critic_optimizer, model.critic),
-    )
-    return [_optimizer(name, optimizer, network) for name, optimizer, network in pairs]
+def optimizers(**players):
+    """The optimizers of players, checked and built on their variables.
+
+    Args:
+        **players: Name of the optimizer -> (the optimizer or its name, list of the networks that it trains).
+    """
+    check_separate(**{name: optimizer for name, (optimizer, _) in players.items()})
+    return [_optimizer(name, *player) for name, player in players.items()]
 
 
-def _optimizer(name, optimizer, network):
+def check_separate(**optimizers):
+    """Refuses one optimizer object in the hands of two players."""
+    for (name, optimizer), (other_name, other) in itertools.combinations(optimizers.items(), 2):
+        if optimizer is other and isinstance(optimizer, keras.optimizers.Optimizer):
+            checks.fail(
+                "Each player needs an optimizer of its own.",
+                f"{name} and {other_name} are the same {type(other).__name__}",
+                "Make two of them.",
+            )
+
+
+def _optimizer(name, optimizer, networks):
     optimizer = keras.optimizers.get(optimizer)
     rate = optimizer.get_config().get("learning_rate")
     if isinstance(rate, (int, float)):
         checks.positive_number(f"{name}.learning_rate", rate)
-    clips = [key for key in ("clipnorm", "global_clipnorm", "clipvalue") if getattr(optimizer, key, None)]
-    if clips and distribute.num_replicas() > 1:
-        checks.fail(
-            f"`{name}` must not clip under a strategy: it would clip each replica's share of a gradient.",
-            f"{clips[0]}={getattr(optimizer, clips[0])}",
-            "Use compile(clip_norm=...), which clips the gradient of the global batch.",
-        )
-    half = network.dtype_policy.compute_dtype == "float16"
+    half = any(network.dtype_policy.compute_dtype == "float16" for network in networks)
     if half and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer, name="loss_scale_optimizer")
-    optimizer.build(network.trainable_variables)
+    optimizer.build([variable for network in networks for variable in network.trainable_variables])
     return optimizer
 
 
@@ -168,17 +169,18 @@ class Views:
 
     def outputs(self, x, training):
         """Critic outputs `[b, s]`, float32 or better."""
-        return _full_precision(self.critic(x, training=training))
+        return full_precision(self.critic(x, training=training))
 
     def __call__(self, x, training):
         """(critic outputs `[b, s]`, list of activations) of rows `[b, ...]`."""
         if self._joint is None:
             return self.outputs(x, training), []
         outputs, *activations = self._joint(x, training=training)
-        return _full_precision(outputs), activations
+        return full_precision(outputs), activations
 
 
-def _full_precision(x):
+def full_precision(x):
+    """A half precision tensor as float32, others as they are."""
     return tf.cast(x, tf.float32) if x.dtype.size < 4 else x
 
 

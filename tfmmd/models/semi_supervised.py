@@ -118,7 +118,8 @@ class SemiSupervisedGAN(GeneratorModel):
         self.critic_steps = checks.positive_int("critic_steps", critic_steps)
         super(GenerativeModel, self).compile(optimizer=None, **kwargs)
         self.generator_optimizer, self.critic_optimizer = players.optimizers(
-            self, generator_optimizer, critic_optimizer
+            generator_optimizer=(generator_optimizer, [self.generator]),
+            critic_optimizer=(critic_optimizer, [self.critic]),
         )
 
     def initialize(self, x):
@@ -274,10 +275,8 @@ class SemiSupervisedGAN(GeneratorModel):
         x, y = check_pair(data)
         logits = self.logits(self.unpack(x))
         costs = {"accuracy": accuracy(logits, y), "labelled_loss": self.objective.labelled_cost(logits, y)}
-        trackers, rows = {t.name: t for t in self.trackers}, distribute.global_rows(logits)
-        for name, cost in costs.items():
-            trackers[name].update_state(cost, sample_weight=rows)  # a last, smaller batch counts for less
-        return {name: trackers[name].result() for name in costs}
+        logs = self.track(costs, distribute.global_rows(logits))
+        return {name: logs[name] for name in costs}
 
     def endpoints(self):
         data = [signatures.spec("x", self.sample_shape)]

@@ -94,6 +94,7 @@ class WAEMMD(Autoencoder):
         check_prior(prior)
         super().__init__(encoder, decoder, prior, cost=cost, reconstruction_weight=weight, **kwargs)
         self.kernel = kernels.check_kernel(kernel or latent_kernel(prior))
+        self.kernel_networks = kernels.frozen_networks(self.kernel)
         self.latent_weight = checks.non_negative("latent_weight", latent_weight)
         self.shard_rows = bool(shard_rows)
         warn_if_flat(self.kernel, prior.rows(tf.range(256, dtype=tf.int64)), "prior samples")
