@@ -21,7 +21,7 @@ def facts(model, *, name, signatures, config=None, metrics=None):
     return {
         "name": name,
         "system": type(model).__name__,
-        "written": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "written": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "sample_shape": list(model.sample_shape),
         "latent_size": model.latent_size,
         "num_parameters": int(model.count_params()),

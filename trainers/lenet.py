@@ -56,7 +56,6 @@ def compile_model(model, settings):
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
-    model.optimizer.build(model.trainable_variables)  # a checkpoint is restored before the first step
 
 
 def labelled_batches(run_data, settings, start_step):

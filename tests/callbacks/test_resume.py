@@ -1,5 +1,6 @@
 """Checkpoints: damaged files, other architectures, state of callbacks."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -37,6 +38,18 @@ def test_restore_gives_all_weights_and_the_step(saved):
     assert callbacks.Resume(directory).restore(again) == 8
     for a, b in zip(checkpoint.variables_of(trained).values(), checkpoint.variables_of(again).values()):
         np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+def test_a_plain_keras_model_is_restored_with_its_optimizer(tmp_path):
+    def plain():
+        made = keras.Sequential([keras.Input([2]), keras.layers.Dense(1)])
+        made.compile(optimizer="adam", loss="mse")
+        return made
+
+    trained, again, x = plain(), plain(), np.ones([8, 2], np.float32)
+    trained.fit(x, x[:, :1], batch_size=4, verbose=0, callbacks=[callbacks.Resume(tmp_path)])
+    assert callbacks.Resume(tmp_path).restore(again) == int(again.optimizer.iterations) == 2
+    np.testing.assert_array_equal(again.predict(x, verbose=0), trained.predict(x, verbose=0))
 
 
 def test_nothing_to_restore_is_step_0(tmp_path):

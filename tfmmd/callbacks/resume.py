@@ -59,6 +59,9 @@ class Resume(StepCounter):
         Raises:
             CheckpointError: If there are checkpoints, or were by the folder's record, and none can be used.
         """
+        for optimizer in checkpoint.optimizers_of(model).values():
+            if not optimizer.built:  # of a plain Keras model, which builds it in its first step
+                optimizer.build(model.trainable_variables)
         found, errors = checkpoint.list_recorded(self.directory), []
         for step, path in reversed(found):
             try:
