@@ -60,7 +60,7 @@ def _add_run(commands):
         "--devices", help="gpu, gpu:2, cpu, or cpu:4 to rehearse on logical devices; default all GPUs"
     )
     run.add_argument("--resume", action="store_true", help="continue the run in the folder")
-    run.add_argument("--force", action="store_true", help="replace the run in the folder")
+    run.add_argument("--force", action="store_true", help="replace the run in the folder, with its pictures")
     run.add_argument(
         "--measure", action="append", help="score this at the end; the recipe's measures by default"
     )

@@ -117,9 +117,9 @@ class GenerativeModel(keras.Model):
         """The batch of samples `[b, ...]` out of what `fit` feeds: labels and weights are left aside."""
         x = data[0] if isinstance(data, (tuple, list)) else data
         self.check_data(x)
-        return tf.cast(
-            x, tf.float64 if self.compute_dtype == "float64" else tf.float32
-        )  # layers cast by themselves
+        # networks cast to half precision by themselves
+        dtype = tf.float64 if self.compute_dtype == "float64" else tf.float32
+        return tf.cast(x, dtype)
 
     def check_data(self, x):
         """Checks that a batch of data has the shape of the samples."""
