@@ -44,6 +44,17 @@ def test_without_a_header_the_columns_have_numbers(tmp_path):
     assert names == ["column_0", "column_1", "column_2"] and len(rows) == 20
 
 
+def test_columns_that_a_header_counts_are_named_by_their_numbers(tmp_path):
+    names, rows = tables.read(write(tmp_path / "t.csv", "0,1,2"))
+    assert names == ["0", "1", "2"] and len(rows) == 20
+
+
+@pytest.mark.parametrize("text", ["0\n1\n", "0,1.0\n2,3\n", "1,2\n3,4\n"])
+def test_a_first_row_of_other_numbers_is_data(tmp_path, text):
+    (tmp_path / "t.csv").write_text(text)
+    assert len(tables.read(tmp_path / "t.csv")[1]) == 2
+
+
 @pytest.mark.parametrize("form", ["{}", "table:{}"])
 def test_a_numpy_file_is_a_table(tmp_path, form):
     np.save(tmp_path / "t.npy", ROWS)
@@ -55,6 +66,10 @@ BAD = {
     "a word": ("a,b\n1,2\n3,red\n", "'red' in line 3, column b"),
     "a missing entry": ("1,2\n3,\n", "'' in line 2, column 1"),
     "a short line": ("1,2\n3\n", "1 in line 2"),
+    "a missing entry in the first line": ("1,,3\n4,5,6\n", "'' beside '1' in line 1.*missing entry"),
+    "an index of pandas": (",a,b\n0,1,2\n", "empty name for column 0 in line 1.*index=False"),
+    "an index and no names": (",0,1\n0,1,2\n", "'' beside '0' in line 1.*index=False"),
+    "a name beside a number": ("price,2010\n1,2\n", "'price' beside '2010' in line 1.*no number"),
     "no rows": ("a,b\n", "must have rows"),
     "not finite": ("a,b\n1,2\n1,nan\n", "row 1, column b"),
 }

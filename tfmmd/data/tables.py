@@ -39,10 +39,12 @@ def source(name, split):
 def read(name):
     """The columns' names and the rows, float32 `[n, d]`, of a table.
 
-    A first line that is not numbers names the columns; otherwise they are "column_0", "column_1", ...
+    A first line without numbers names the columns, and so does one that counts them, 0,1,..., as pandas
+    writes it; otherwise they are "column_0", "column_1", ...
 
     Raises:
-        ValueError: No such file, an unknown ending, no rows, or an entry that is not a finite number.
+        ValueError: No such file, an unknown ending, a first line of names and numbers or with an empty name,
+            no rows, or an entry that is not a finite number.
     """
     path = Path(str(name).removeprefix(PREFIX)).expanduser()
     suffix = path.suffix.lower()
@@ -72,13 +74,37 @@ def _read_numpy(path):
 def _read_text(path, delimiter):
     with open(path, newline="", encoding="utf-8-sig") as file:
         lines = [(number, row) for number, row in enumerate(csv.reader(file, delimiter=delimiter), 1) if row]
-    names = None
-    if lines and not all(_is_number(cell) for cell in lines[0][1]):
-        names, lines = [cell.strip() for cell in lines[0][1]], lines[1:]
+    names = _names(path, *lines[0]) if lines else None
+    lines = lines[1:] if names else lines
     if not lines:
         checks.fail("A table must have rows.", f"{path} with none", "Give a file with a row of numbers.")
     width = len(names or lines[0][1])
     return names, np.array([_numbers(path, number, row, width, names) for number, row in lines], np.float64)
+
+
+def _names(path, line, row):
+    """The names of the columns in the first line, None where it is a row of numbers."""
+    names = [cell.strip() for cell in row]
+    numbers = [cell for cell in names if _is_number(cell)]
+    if len(names) > 1 and names == [str(i) for i in range(len(names))]:
+        return names
+    if len(numbers) == len(names):
+        return None
+    if numbers:
+        other = next(cell for cell in names if not _is_number(cell))
+        checks.fail(
+            "The first line of a table must hold names only or numbers only.",
+            f"{other!r} beside {numbers[0]!r} in line {line} of {path}",
+            "Fill or drop a missing entry, give every column a name that is no number, and write pandas tables "
+            "with index=False.",
+        )
+    if "" in names:
+        checks.fail(
+            "Every column of a table must have a name.",
+            f"an empty name for column {names.index('')} in line {line} of {path}",
+            "Name it, or write the pandas table with index=False.",
+        )
+    return names
 
 
 def _numbers(path, line, row, width, names):
