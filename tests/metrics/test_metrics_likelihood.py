@@ -144,6 +144,47 @@ def test_certain_probabilities_have_a_finite_likelihood():
     assert np.all(np.isfinite(certain.table(IMAGES, np.float32(RNG.standard_normal((5, K))))))
 
 
+LIKELIHOODS = {
+    "bernoulli": lambda decode: BernoulliLikelihood(decode),
+    "probabilities": lambda decode: BernoulliLikelihood(lambda z: tf.sigmoid(decode(z)), logits=False),
+    "gaussian": lambda decode: GaussianLikelihood(decode, NOISE),
+}
+
+
+@pytest.mark.parametrize("form", ["table", "pairs"])
+@pytest.mark.parametrize("outputs", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("data", ["uint8", "float16", "float32", "float64"])
+@pytest.mark.parametrize("kind", LIKELIHOODS)
+def test_data_and_decoder_may_have_different_dtypes(kind, data, outputs, form):
+    z = np.float32(RNG.standard_normal((5, K)))
+    likelihood = LIKELIHOODS[kind](lambda z: tf.cast(LOGITS.decode(z), outputs))
+    values = getattr(likelihood, form)(tf.constant(IMAGES.astype(data)), z)
+    assert values.dtype == (tf.float64 if "float64" in (data, outputs) else tf.float32)
+    expected = getattr(LIKELIHOODS[kind](LOGITS.decode), form)(IMAGES, z)
+    # float16 outputs carry 11 bits
+    np.testing.assert_allclose(values, expected, rtol=1e-2 if outputs == "float16" else 1e-5)
+
+
+def test_certain_float16_probabilities_have_a_finite_likelihood():
+    certain = BernoulliLikelihood(lambda z: tf.ones([len(z), 4], tf.float16), logits=False)
+    assert np.all(np.isfinite(certain.table(IMAGES, np.zeros([5, K], np.float32))))
+
+
+def test_float64_data_are_scored_with_a_float32_decoder():
+    estimates = [
+        sampled_log_likelihood(x, LOGITS, latent_draws(priors.Normal(K)), num_samples=10).mean
+        for x in (IMAGES, np.float64(IMAGES))
+    ]
+    np.testing.assert_allclose(*estimates, rtol=1e-5)
+
+
+@pytest.mark.parametrize("x", [np.uint8(255 * IMAGES), 2 * IMAGES - 1], ids=["bytes", "tanh"])
+@pytest.mark.parametrize("form", ["table", "pairs"])
+def test_bernoulli_data_outside_of_the_unit_interval_are_refused(form, x):
+    with pytest.raises(ValueError, match=r"`x` in \[0, 1\].*values from.*value_range"):
+        getattr(LOGITS, form)(x, np.zeros([5, K], np.float32))
+
+
 @pytest.mark.parametrize("logits", [False, True])
 def test_the_likelihood_of_a_vae_is_that_of_its_own_bound(logits):
     vae, x = binary_vae(logits), np.round(digits(20))

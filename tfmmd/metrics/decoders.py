@@ -2,6 +2,8 @@
 
 A likelihood of your own is a plain function: of `x` `[n, ...]` and `z` `[b, k]` to `[n, b]` for
 `sampled_log_likelihood`, row by row to `[n]` for `importance_log_likelihood`.
+
+The classes here compute in float64 where the data or the decoder's outputs are float64, else in float32.
 """
 
 import math
@@ -10,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfmmd import checks
+from tfmmd.metrics import arrays
 
 _CLIP = 1e-7  # of probabilities, as in the reconstruction costs
 
@@ -21,6 +24,9 @@ class BernoulliLikelihood:
         decode: Function from latents `[b, k]` to logits `[b, ...]`, in inference mode.
         logits: False for a `decode` that ends in probabilities (sigmoid), as the decoders of
             `tfmmd.networks` do by default; for a model of `tfmmd.models` its own `logits`.
+
+    Raises:
+        ValueError: From `table` and `pairs`, for data outside of [0, 1] (not while tracing).
     """
 
     def __init__(self, decode, *, logits=True):
@@ -28,20 +34,21 @@ class BernoulliLikelihood:
 
     def table(self, x, z):
         """log p(x_i | z_j) `[n, b]` of `x` `[n, ...]` in [0, 1] and `z` `[b, k]`: one matrix product."""
-        logits = self._logits_of(z)
-        return tf.matmul(_flat(x), logits, transpose_b=True) - _row_sums(tf.nn.softplus(logits))
+        x, logits = self._data_and_logits(x, z)
+        return tf.matmul(x, logits, transpose_b=True) - _row_sums(tf.nn.softplus(logits))
 
     def pairs(self, x, z):
         """log p(x_i | z_i) `[n]` of `x` `[n, ...]` and `z` `[n, k]`."""
-        logits = self._logits_of(z)
-        return _row_sums(_flat(x) * logits - tf.nn.softplus(logits))
+        x, logits = self._data_and_logits(x, z)
+        return _row_sums(x * logits - tf.nn.softplus(logits))
 
-    def _logits_of(self, z):
-        outputs = _flat(self.decode(z))
+    def _data_and_logits(self, x, z):
+        x, outputs = _flat_pair(x, self.decode(z))
+        _check_unit(x)
         if self.logits:
-            return outputs
+            return x, outputs
         outputs = tf.clip_by_value(outputs, _CLIP, 1.0 - _CLIP)
-        return tf.math.log(outputs) - tf.math.log1p(-outputs)
+        return x, tf.math.log(outputs) - tf.math.log1p(-outputs)
 
 
 class GaussianLikelihood:
@@ -57,14 +64,14 @@ class GaussianLikelihood:
 
     def table(self, x, z):
         """log p(x_i | z_j) `[n, b]` of `x` `[n, ...]` and `z` `[b, k]`: one matrix product."""
-        x, means = _flat(x), _flat(self.decode(z))
+        x, means = _flat_pair(x, self.decode(z))
         squares = _row_sums(x * x)[:, None] + _row_sums(means * means)
         return self._of_squares(tf.maximum(squares - 2 * tf.matmul(x, means, transpose_b=True), 0), x)
 
     def pairs(self, x, z):
         """log p(x_i | z_i) `[n]` of `x` `[n, ...]` and `z` `[n, k]`."""
-        x = _flat(x)
-        return self._of_squares(_row_sums((x - _flat(self.decode(z))) ** 2), x)
+        x, means = _flat_pair(x, self.decode(z))
+        return self._of_squares(_row_sums((x - means) ** 2), x)
 
     def _of_squares(self, squares, x):
         return -squares / (2 * self.scale**2) - x.shape[1] * math.log(self.scale * math.sqrt(2 * math.pi))
@@ -83,6 +90,23 @@ def diagonal_normal_log_prob(z, mean, log_variance):
 
 def _flat(x):
     return tf.reshape(x, [-1, int(np.prod(x.shape[1:]))])
+
+
+def _flat_pair(x, outputs):
+    """Data `[n, d]` and decoded values `[b, d]` of one dtype, float32 or float64."""
+    return arrays.same_dtype(_flat(x), _flat(outputs))
+
+
+def _check_unit(x):
+    if tf.is_symbolic_tensor(x) or not x.shape.num_elements():
+        return
+    low, high = float(tf.reduce_min(x)), float(tf.reduce_max(x))
+    if not 0 <= low <= high <= 1:
+        checks.fail(
+            "A Bernoulli likelihood needs `x` in [0, 1].",
+            f"values from {low:g} to {high:g}",
+            "Divide bytes by 255, load data with value_range=(0, 1), or use GaussianLikelihood.",
+        )
 
 
 def _row_sums(x):
