@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tfmmd import data
 
@@ -32,6 +33,35 @@ def test_seeds_give_different_subsets():
     assert set(one) != set(two)
 
 
+FORMS = {
+    "a column": LABELS[:, None],
+    "bytes": LABELS[:, None].astype(np.uint8),
+    "a list": LABELS.tolist(),
+    "a tensor": tf.constant(LABELS),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_labels_may_be_a_column_or_a_list(form):
+    expected = data.balanced_labels(LABELS, 7, seed=1)
+    np.testing.assert_array_equal(data.balanced_labels(FORMS[form], 7, seed=1), expected)
+
+
+@pytest.mark.parametrize("labels", [FEW[1][:, None], FEW[1].tolist()], ids=["a column", "a list"])
+def test_labels_of_a_stream_may_be_a_column_or_a_list(labels):
+    for ((x, y), _), ((_, expected), _) in zip(
+        take(labelled=(FEW[0], labels), num_steps=2), take(num_steps=2)
+    ):
+        np.testing.assert_array_equal(y, x)
+        np.testing.assert_array_equal(y, expected)
+
+
+@pytest.mark.parametrize("labels", [[[0], [0, 1]], ["cat", "dog"]], ids=["ragged", "words"])
+def test_a_list_of_no_labels_is_refused(labels):
+    with pytest.raises(ValueError, match="Received"):
+        data.balanced_labels(labels, 1, seed=1)
+
+
 @pytest.mark.parametrize(
     "labels, words",
     [
@@ -39,7 +69,7 @@ def test_seeds_give_different_subsets():
         ([0, 0, 1], r"\[2, 1\]"),
         ([-1, 0, 0, 1, 1], "from 0"),
         ([0.0, 0.0, 1.0, 1.0], "whole numbers"),
-        ([[0, 0], [1, 1]], "rank 1"),
+        ([[0, 0], [1, 1]], "rank 1.*argmax"),
         ([], "at least one row"),
     ],
 )

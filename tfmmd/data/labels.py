@@ -13,7 +13,7 @@ def balanced_labels(labels, per_class, seed):
     rows in their original order these are the published subsets.
 
     Args:
-        labels: Integers 0..K-1, `[n]`.
+        labels: Integers 0..K-1, `[n]` or `[n, 1]`.
         per_class: Labels of every class.
         seed: 0 to 2**32 - 1.
 
@@ -47,9 +47,24 @@ def balanced_labels(labels, per_class, seed):
     return np.concatenate(chosen).astype(np.int64)
 
 
+def column(name, labels):
+    """Labels `[n]` or `[n, 1]`, also a list of them, as an array `[n]`."""
+    shape = checks.shape_of(labels)
+    labels = np.asarray(labels)
+    if shape[1:] == (1,):
+        return labels[:, 0]
+    if len(shape) != 1:
+        checks.fail(
+            f"`{name}` must have rank 1.",
+            f"{name}.shape={shape}",
+            "Give one label for each row, for one-hot rows np.argmax(labels, axis=1).",
+        )
+    return labels
+
+
 def _check_labels(labels):
-    labels = np.asarray(checks.tensor("labels", labels))
-    checks.rank("labels", labels, 1)
+    labels = column("labels", labels)
+    checks.tensor("labels", labels)
     checks.not_empty("labels", labels)
     if labels.dtype.kind not in "iu" or labels.min() < 0:
         checks.fail(

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from tfmmd import checks
-from tfmmd.data import stream
+from tfmmd.data import labels, stream
 
 
 def semi_supervised_batches(
@@ -24,7 +24,7 @@ def semi_supervised_batches(
     follows from that.
 
     Args:
-        labelled: Pair of arrays (x `[n, ...]`, y int `[n]`).
+        labelled: Pair of arrays (x `[n, ...]`, y int `[n]` or `[n, 1]`).
         unlabelled: Array `[m, ...]`; may hold the labelled rows too.
         batch_size: Unlabelled rows in a batch over all replicas, `b`.
         seed: The run's seed.
@@ -66,8 +66,8 @@ def _pair(labelled):
         checks.fail(
             "`labelled` must be a pair (x, y).", f"labelled of type {type(labelled)}", "Pass both arrays."
         )
-    checks.rank("labelled[1]", labelled[1], 1)
-    return tuple(labelled)
+    x, y = labelled
+    return x, labels.column("labelled[1]", y)
 
 
 def _check_same_rows(few, many):
