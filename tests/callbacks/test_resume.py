@@ -52,6 +52,19 @@ def test_a_plain_keras_model_is_restored_with_its_optimizer(tmp_path):
     np.testing.assert_array_equal(again.predict(x, verbose=0), trained.predict(x, verbose=0))
 
 
+def test_a_folder_of_another_run_is_refused_before_training(saved):
+    with pytest.raises(
+        checkpoint.CheckpointError, match=r"checkpoint of step 8 .* Call restore\(model\) first"
+    ):
+        fit(model(), callbacks.Resume(saved[0]))
+
+
+def test_checkpoints_of_a_course_that_was_given_up_go_with_the_next_save(saved):
+    directory, trained = saved
+    checkpoint.save(directory, trained, 7)
+    assert [step for step, _ in checkpoint.list_recorded(directory)] == [6, 7]
+
+
 def test_nothing_to_restore_is_step_0(tmp_path):
     assert callbacks.Resume(tmp_path).restore(model()) == 0
 

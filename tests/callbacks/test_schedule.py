@@ -126,6 +126,13 @@ def test_rates_stop_at_their_floor():
     assert rates(callback) == pytest.approx([0.009, 0.009])
 
 
+def test_a_rate_below_the_floor_is_not_raised():
+    callback = attached(scheduler(min_learning_rate=0.5))
+    before = rates(callback)
+    callback.lower_rates()
+    assert rates(callback) == pytest.approx(before) and max(before) < 0.5
+
+
 def test_it_evaluates_every_so_many_generator_steps():
     callback = scheduler(every=2, window=2)
     model().fit(digits(56), batch_size=8, callbacks=[callback], verbose=0)  # 7 generator steps

@@ -26,6 +26,18 @@ def test_scatter_draws_points_of_any_size(shape):
     assert picture.shape == (256, 256, 1) and (picture == 0).any()
 
 
+def test_scatter_leaves_out_points_that_are_not_finite():
+    points = np.random.default_rng(0).normal(size=(50, 2))
+    spoiled = np.concatenate([points, [[np.nan, 0.0], [np.inf, 1.0]]])
+    np.testing.assert_array_equal(watch.scatter(spoiled), watch.scatter(points))
+    assert (watch.scatter(np.full([3, 2], np.nan)) == 255).all()
+
+
+def test_a_picture_makes_its_folder(tmp_path):
+    watch.write_png(tmp_path / "new" / "deep" / "p.png", np.zeros([2, 2, 1], np.uint8))
+    assert (tmp_path / "new" / "deep" / "p.png").exists()
+
+
 def test_sample_grid_writes_the_picture_of_fixed_seeds(tmp_path):
     model = systems.gmmn()
     systems.compile_one(model)

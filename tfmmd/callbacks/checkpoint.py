@@ -77,7 +77,7 @@ def save(directory, model, step, extra=None, keep=2):
     target = directory / f"step-{int(step):010d}.npz"
     with files.replacing(target) as draft:
         np.savez(draft, **arrays, __meta__=np.frombuffer(text, np.uint8))
-    _keep(directory, keep)
+    _keep(directory, keep, step)
     return target
 
 
@@ -165,11 +165,15 @@ def not_finite(model):
     return [path for path, value in floats.items() if not bool(tf.reduce_all(tf.math.is_finite(value)))]
 
 
-def _keep(directory, keep):
-    """Records the newest `keep` checkpoints, then removes the others and what killed processes left."""
+def _keep(directory, keep, last):
+    """Records the newest `keep` checkpoints, then removes the others and what killed processes left.
+
+    Those of steps after the `last` one saved are of a course that was given up.
+    """
     found = list_files(directory)
-    write_index(directory, [step for step, _ in found[-keep:]])
-    for _, path in found[:-keep]:
+    kept = [(step, path) for step, path in found if step <= last][-keep:]
+    write_index(directory, [step for step, _ in kept])
+    for _, path in set(found) - set(kept):
         path.unlink(missing_ok=True)
     files.clear_drafts(directory)
 

@@ -30,8 +30,10 @@ class Resume(StepCounter):
     `tfmmd.data.batches` and of every system here are. SIGTERM and SIGINT end the current step, save and stop;
     `interrupted` then holds the signal's number.
 
+    Put it last in the list of callbacks: what it saves of those in `stateful` is what they are by then.
+
     Args:
-        directory: Folder of the checkpoints.
+        directory: Folder of the checkpoints, of one run alone.
         every: Steps between two saves; None saves at epoch ends only.
         stateful: Callbacks whose state is saved along.
         handle_signals: Whether SIGTERM and SIGINT are handled (main thread only).
@@ -50,7 +52,7 @@ class Resume(StepCounter):
         super().__init__()
         self.directory, self.every, self.stateful = directory, every, tuple(stateful)
         self.handle_signals, self.write = handle_signals, write
-        self.saved_step, self.interrupted = 0, None
+        self.saved_step, self.interrupted, self._restored = 0, None, False
         self._old_handlers = {}
 
     def restore(self, model):
@@ -59,6 +61,7 @@ class Resume(StepCounter):
         Raises:
             CheckpointError: If there are checkpoints, or were by the folder's record, and none can be used.
         """
+        self._restored = True
         for optimizer in checkpoint.optimizers_of(model).values():
             if not optimizer.built:  # of a plain Keras model, which builds it in its first step
                 optimizer.build(model.trainable_variables)
@@ -106,6 +109,7 @@ class Resume(StepCounter):
         self.saved_step = self.step
 
     def on_train_begin(self, logs=None):
+        self._check_folder()
         self.interrupted = None
         if self.handle_signals and threading.current_thread() is threading.main_thread():
             self.release_signals()
@@ -126,6 +130,20 @@ class Resume(StepCounter):
 
     def on_train_end(self, logs=None):
         self.release_signals()
+
+    def _check_folder(self):
+        """Refuses to train beside the checkpoints of another run, which the next restore would take for its own."""
+        found = (
+            []
+            if self._restored or self.saved_step or not self.write
+            else checkpoint.list_files(self.directory)
+        )
+        if found:
+            checkpoint.fail(
+                "Checkpoints of one run must have a folder of their own.",
+                f"{self.directory}, with a checkpoint of step {found[-1][0]} that was not restored",
+                "Call restore(model) first to go on with it, or use another folder.",
+            )
 
     def release_signals(self):
         """Gives SIGTERM and SIGINT back to whom they belonged to before training."""

@@ -177,7 +177,8 @@ class KIDLearningRate(keras.callbacks.Callback):
         """Multiplies the rates by `factor`; returns them in words."""
         rates = []
         for optimizer in self.optimizers():
-            rate = max(float(distribute.read(optimizer.learning_rate)) * self.factor, self.min_learning_rate)
+            old = float(distribute.read(optimizer.learning_rate))
+            rate = min(old, max(old * self.factor, self.min_learning_rate))
             optimizer.learning_rate = rate
             rates.append(f"{rate:.3g}")
         return " and ".join(rates)

@@ -27,6 +27,7 @@ def tile(images, columns=None):
 def write_png(path, picture, scale=1):
     """Writes a uint8 picture `[H, W, c]`, each pixel `scale` pixels wide, atomically."""
     path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     picture = np.repeat(np.repeat(picture, scale, 0), scale, 1)
     with files.replacing(path) as draft:
         draft.write_bytes(tf.io.encode_png(picture).numpy())
@@ -87,8 +88,14 @@ class SampleGrid(keras.callbacks.Callback):
 
 
 def scatter(points, size=256):
-    """Points `[n, d]` as a uint8 picture of their first two coordinates (one coordinate: against its rank)."""
+    """Points `[n, d]` as a uint8 picture of their first two coordinates (one coordinate: against its rank).
+
+    Points that are not finite are left out.
+    """
     points = np.asarray(points, np.float32).reshape(len(points), -1)
+    points = points[np.isfinite(points).all(axis=1)]
+    if not len(points):
+        return np.full((size, size, 1), 255, np.uint8)
     if points.shape[1] == 1:
         points = np.concatenate([points, np.argsort(np.argsort(points, 0), 0)], 1)
     low, high = points[:, :2].min(0), points[:, :2].max(0)

@@ -93,7 +93,7 @@ class MinibatchDiscrimination(keras.layers.Layer):
 
     def _distances(self, projection):
         """L1 distances `[b, global b, num_kernels]`, summed axis by axis to save memory."""
-        axes = [tf.unstack(p, axis=2) for p in (projection, distribute.gather(projection))]
+        axes = [tf.unstack(p, self.kernel_size, axis=2) for p in (projection, distribute.gather(projection))]
         return tf.add_n([tf.abs(own[:, None] - other[None]) for own, other in zip(*axes)])
 
     def _closeness(self, distances):

@@ -1,6 +1,7 @@
 """Several measures of one set of samples at a time, by name."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
@@ -130,7 +131,9 @@ def scalars(records):
     for name, record in records.items():
         for key, value in record.to_dict().items():
             if key == "mean":
-                numbers[name] = value
+                numbers[name] = (
+                    math.nan if value is None else value
+                )  # a record writes what is not finite as None
             elif key in ("standard_error", "precision", "recall") and value is not None:
                 numbers[f"{name}_{key}"] = value
     return numbers
