@@ -88,10 +88,12 @@ def pictures(settings, data):
     if len(data.sample_shape) != 3:
         return []
     x, labels = held_out(data)
-    shared = {"value_range": settings.value_range}
+    shared, pairs = {"value_range": settings.value_range}, min(8, len(x) // 2)
+    first = min(32, len(x) - 2 * pairs)  # after the rows of the reconstructions, where there are so many
+    start, end = x[first : first + pairs], x[first + pairs : first + 2 * pairs]
     return [
         callbacks.Reconstructions(x[:32], **shared),
-        callbacks.Interpolations(x[32:40], x[40:48], **shared),
+        *([callbacks.Interpolations(start, end, **shared)] if pairs else []),
         callbacks.LatentMap(x[:MAPPED_ROWS], None if labels is None else labels[:MAPPED_ROWS]),
         callbacks.NearestNeighbours(data.train, **shared),
         callbacks.Projector(*projected(x, labels), **shared),

@@ -80,6 +80,12 @@ def test_eager_and_graph_agree_over_one_step(name):
 
 
 @ALL
+def test_fit_before_compile_is_refused_with_keras_own_sentence(name):
+    with pytest.raises(ValueError, match="You must call `compile\\(\\)`"):
+        SYSTEMS[name].build().fit(digits(), *SYSTEMS[name].labels(), verbose=0)
+
+
+@ALL
 def test_evaluate_gives_finite_numbers(name, trained):
     result = trained(name).evaluate(
         digits(32),

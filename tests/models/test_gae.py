@@ -32,6 +32,15 @@ def costs(model, x=None, step=5):
     return {name: float(v) for name, v in model.train_costs(x, tf.constant(step, tf.int64), True).items()}
 
 
+@pytest.mark.parametrize("dtype", ["float64", "uint8"])
+def test_a_dataset_of_any_dtype_is_stored(dtype):
+    model, rows = gae(), np.round(digits(ROWS)).astype(dtype)
+    model.store_codes(tf.data.Dataset.from_tensor_slices(rows).batch(16), warn=False)
+    streamed = np.asarray(model.code_means)
+    model.store_codes(np.float32(rows), warn=False)
+    np.testing.assert_allclose(streamed, np.asarray(model.code_means), atol=1e-6)
+
+
 # -- what it computes --------------------------------------------------------------------------------------
 
 

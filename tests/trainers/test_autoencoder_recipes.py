@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from tests.systems import digits
-from tfmmd import models
+from tfmmd import callbacks, models
 from tfmmd.kernels import Gaussian
 from trainers import autoencoders, measures_autoencoder, runner, systems
 from trainers.phases import Phases
+from trainers.recipe import Settings
 
 NAMES = ("vae", "gmmn-ae", "aae", "wae-mmd", "wae-gan")
 SMALL = {"hidden": [16], "steps": 2}
@@ -179,3 +180,16 @@ def test_a_run_on_data_out_of_the_likelihoods_range_is_refused(tmp_path):
     options = runner.RunOptions("vae", run_dir=tmp_path / "run", overrides=settings)
     with pytest.raises(ValueError, match=r"must lie in \[0.0, 1.0\].*x from -1 to 1"):
         runner.run(options)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 6, 33, 64])
+def test_interpolations_take_the_held_out_images_there_are(rows, monkeypatch):
+    monkeypatch.setattr(autoencoders, "held_out", lambda data: (digits(rows), None))
+    made = autoencoders.pictures(Settings({"value_range": (0, 1)}), Data())
+    found = [p for p in made if isinstance(p, callbacks.Interpolations)]
+    assert [(len(p.start), len(p.end)) for p in found] == [(min(8, rows // 2),) * 2] * (rows > 1)
+
+
+def test_interpolations_without_an_end_are_refused():
+    with pytest.raises(ValueError, match="2 and 0 images"):
+        callbacks.Interpolations(digits(2), digits(0))

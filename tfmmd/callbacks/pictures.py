@@ -95,8 +95,8 @@ class Interpolations(Picture):
     """Rows that lead from one image to another through the code space.
 
     Args:
-        start: Images `[n, h, w, c]`.
-        end: Images `[n, h, w, c]`.
+        start: Images `[n, h, w, c]`, one or more.
+        end: Images `[n, h, w, c]`, one for each of `start`.
         num_steps: Images in a row, both ends included.
         **kwargs: As in `Picture`.
     """
@@ -106,6 +106,12 @@ class Interpolations(Picture):
     def __init__(self, start, end, num_steps=10, **kwargs):
         super().__init__(**kwargs)
         self.start, self.end, self.num_steps = np.asarray(start), np.asarray(end), num_steps
+        if len(self.start) != len(self.end) or not len(self.start):
+            checks.fail(
+                "Interpolations lead from each image of `start` to one of `end`.",
+                f"{len(self.start)} and {len(self.end)} images",
+                "Give as many of both, one at least.",
+            )
 
     def picture(self):
         path = np.asarray(self.model.interpolate(self.start, self.end, self.num_steps))

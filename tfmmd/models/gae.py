@@ -201,7 +201,8 @@ class GAE(Autoencoder):
         """
         if not isinstance(x, tf.data.Dataset):
             self._check_rows(x)
-        parts = [self._moments_graph(block) for block in code_tables.blocks(x, batch_size, self.sample_shape)]
+        blocks = code_tables.blocks(x, batch_size, self.sample_shape)
+        parts = [self._moments_graph(tf.cast(block, tf.float32)) for block in blocks]
         means, scales = (np.concatenate(part) for part in zip(*parts))
         if self.num_components is None:
             self._make_codes(len(means))
@@ -247,7 +248,7 @@ class GAE(Autoencoder):
         self.prior = priors.DataMixture(self.code_means, self.code_scales)
 
     def _moments(self, x):
-        means, log_variances = self.posterior.moments(self.encoder_outputs(tf.cast(x, self.compute_dtype)))
+        means, log_variances = self.posterior.moments(self.encoder_outputs(x))
         return means, tf.exp(0.5 * log_variances)
 
     # -- sampling and likelihood -----------------------------------------------------------------------------

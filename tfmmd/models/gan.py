@@ -7,7 +7,7 @@ import tensorflow as tf
 from tfmmd import checks, distribute, kernels, objectives, seeds
 from tfmmd.models import data_checks, players
 from tfmmd.models.base import GenerativeModel, check_feedable
-from tfmmd.models.generator import GeneratorModel, check_network, num_rows
+from tfmmd.models.generator import GeneratorModel, check_network, full_precision, num_rows
 from tfmmd.penalties import Move
 from tfmmd.registry import register
 
@@ -132,6 +132,7 @@ class AdversarialModel(GeneratorModel):
         Raises:
             ValueError: If the rows of a batch cannot be divided among the steps.
         """
+        self._assert_compile_called("fit")
         check_feedable(x)
         replicas = self.distribute_strategy.num_replicas_in_sync
         if isinstance(x, tf.data.Dataset):
@@ -214,7 +215,7 @@ class AdversarialModel(GeneratorModel):
         count = self.objective.fake_batches
         latent = self.draw_latent(rows * count, step, role)
         network = self.generator if training else self.sampler
-        return players.deal(players.full_precision(network(latent, training=training)), count)
+        return players.deal(full_precision(network(latent, training=training)), count)
 
     def critic_costs(self, real, fakes, step, training):
         """The critic's costs on real and fake rows `[b, ...]`: `critic_loss` and the penalty in it."""
@@ -261,7 +262,8 @@ class AdversarialModel(GeneratorModel):
         return (self.generator if training else self.sampler)(latent, training=training)
 
     def decode(self, latent):
-        return self.sampler(checks.batch("latent", latent, (self.latent_size,)), training=False)
+        latent = checks.batch("latent", latent, (self.latent_size,))
+        return full_precision(self.sampler(latent, training=False))
 
     def _rows_of(self, spec):
         return checks.shape_of(spec[0] if isinstance(spec, (tuple, list)) else spec)[0]

@@ -30,7 +30,8 @@ class GeneratorModel(GenerativeModel):
         return self.generator(latent, training=training)
 
     def decode(self, latent):
-        return self.generator(checks.batch("latent", latent, (self.latent_size,)), training=False)
+        latent = checks.batch("latent", latent, (self.latent_size,))
+        return full_precision(self.generator(latent, training=False))
 
 
 def check_network(name, network, *, inputs=None):
@@ -60,6 +61,11 @@ def check_prior(prior):
             "Use for example tfmmd.priors.Uniform(10).",
         )
     return prior
+
+
+def full_precision(x):
+    """A half precision tensor as float32, others as they are."""
+    return tf.cast(x, tf.float32) if x.dtype.size < 4 else x
 
 
 def num_rows(x):

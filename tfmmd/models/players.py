@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tfmmd import checks
 from tfmmd.data import stream
+from tfmmd.models.generator import full_precision
 
 # -- checks ------------------------------------------------------------------------------------------------
 
@@ -177,11 +178,6 @@ class Views:
             return self.outputs(x, training), []
         outputs, *activations = self._joint(x, training=training)
         return full_precision(outputs), activations
-
-
-def full_precision(x):
-    """A half precision tensor as float32, others as they are."""
-    return tf.cast(x, tf.float32) if x.dtype.size < 4 else x
 
 
 def copy_of(network):

@@ -153,6 +153,7 @@ class SemiSupervisedGAN(GeneratorModel):
         Raises:
             ValueError: If labels are missing, out of range, or a class has none.
         """
+        self._assert_compile_called("fit")
         if not isinstance(x, tf.data.Dataset):
             data_checks.check_no_split(kwargs)
             unlabelled = x if unlabelled is None else unlabelled
