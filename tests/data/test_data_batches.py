@@ -142,6 +142,38 @@ def test_binarisation_leaves_labels_alone():
     np.testing.assert_array_equal(np.sort(batch[1]), ROWS)
 
 
+@pytest.mark.parametrize("kind", ["arrays", "dataset"])
+def test_binarisation_is_of_the_array_that_is_written_first(kind):
+    x = {"x": np.full([23, 2], 0.5, np.float32), "a": np.full([23], 0.25, np.float32)}
+    x = tf.data.Dataset.from_tensor_slices((x, ROWS)) if kind == "dataset" else (x, ROWS)
+    ((batch, _),) = take(data.batches(x, 23, seed=1, num_steps=1, binarize="bernoulli"))
+    assert set(np.unique(batch["x"])) == {0.0, 1.0} and set(batch["a"]) == {0.25}
+
+
+@pytest.mark.parametrize("binarize", ["threshold", "bernoulli"])
+def test_a_dataset_of_no_floats_is_not_binarised(binarize):
+    with pytest.raises(ValueError, match=r"float values in \[0, 1\].*dtype int64"):
+        data.batches(tf.data.Dataset.range(4), 2, seed=1, binarize=binarize)
+
+
+@pytest.mark.parametrize(
+    "value, binarize, words",
+    [
+        (np.nan, None, "must be finite"),
+        (np.inf, None, "must be finite"),
+        (np.nan, "bernoulli", "must be finite"),
+        (1.5, "threshold", r"float values in \[0, 1\]"),
+        (-0.5, "bernoulli", r"float values in \[0, 1\]"),
+    ],
+)
+def test_a_dataset_stops_at_values_that_arrays_may_not_hold(value, binarize, words):
+    x = tf.data.Dataset.from_tensor_slices(np.array([0, 1, 0.5, value], np.float32))
+    stream = data.batches(x, 2, seed=1, shuffle=False, num_steps=2, binarize=binarize).as_numpy_iterator()
+    next(stream)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=words):
+        next(stream)
+
+
 @keras.saving.register_keras_serializable(package="tests")
 class Recorder(keras.Model):
     """Keeps the rows that `fit` hands to its training steps."""

@@ -6,6 +6,8 @@ from tfmmd import checks, seeds
 from tfmmd.data import images, stream
 
 WINDOW = 2048
+_PROBABILITIES = "`binarize` needs float values in [0, 1]."
+_UNIT = "Load them with value_range=(0, 1)."
 
 
 def steps_per_epoch(num_rows, batch_size, *, drop_remainder=True):
@@ -42,8 +44,9 @@ def batches(
         num_steps: Batches in one iteration. None never ends: use `fit(steps_per_epoch=...)`.
         shuffle: False takes the rows as they stand in every epoch.
         drop_remainder: Whether to leave out the rows of an epoch that do not fill a batch.
-        binarize: None, "threshold" (x > 0.5) or "bernoulli": the values of x (of its first array) in
-            [0, 1] are probabilities, drawn anew in every step from (seed, step).
+        binarize: None, "threshold" (x > 0.5) or "bernoulli": the values of x (of its first array, in the
+            order in which a dict was written) in [0, 1] are probabilities, drawn anew in every step from
+            (seed, step).
         window: For a tf.data.Dataset, rows that are permuted together: it mixes within windows only, and
             a start in the middle of an epoch reads and skips the rows before it.
 
@@ -53,6 +56,8 @@ def batches(
     Raises:
         ValueError: No data, NaN or inf, unequal numbers of rows, no full batch, or values that are not
             probabilities.
+        tf.errors.InvalidArgumentError: From the stream of a tf.data.Dataset, at the first batch with NaN or
+            inf, or with values that are not probabilities.
 
     Example:
         >>> x = tfmmd.data.arrays("digits")
@@ -78,6 +83,8 @@ def batches(
 def _windowed(x, batch_size, seed, role, drop_remainder, binarize, window, start_step, num_steps):
     """The stream of a tf.data.Dataset of single examples: windows of rows are permuted, then batched."""
     count = _known_cardinality(x)
+    if binarize is not None:
+        _check_float(tf.nest.flatten(x.element_spec)[_first(x.element_spec)].dtype)
     per_epoch = stream.num_steps_in(count, batch_size, drop_remainder)
     window = checks.positive_int("window", window)
     num_windows = -(-count // window)
@@ -95,6 +102,7 @@ def _windowed(x, batch_size, seed, role, drop_remainder, binarize, window, start
         return windows.unbatch().batch(batch_size, drop_remainder).skip(first)
 
     def finish(step, batch):
+        _assert_values(batch, binarize)
         return _redraw(batch, binarize, seed, step)
 
     return stream.steps(epoch_batches, per_epoch, start_step, num_steps, finish)
@@ -115,20 +123,45 @@ def _redraw(batch, binarize, seed, step):
     """Binarises the first array of a batch by draws of this step."""
     if binarize is None:
         return batch
-    first, *others = tf.nest.flatten(batch)
+    leaves, index = tf.nest.flatten(batch), _first(batch)
+    first = leaves[index]
     pair = seeds.pair(seed, step, "binarize")
-    drawn = images.binarize(first, binarize, lambda: seeds.uniform(tf.shape(first), pair, dtype=first.dtype))
-    return tf.nest.pack_sequence_as(batch, [drawn, *others])
+    leaves[index] = images.binarize(
+        first, binarize, lambda: seeds.uniform(tf.shape(first), pair, dtype=first.dtype)
+    )
+    return tf.nest.pack_sequence_as(batch, leaves)
+
+
+def _first(nested):
+    """The number, in the order of tf.nest, of the array that stands first: tf.nest sorts the keys of dicts."""
+    numbers = tf.nest.pack_sequence_as(nested, range(len(tf.nest.flatten(nested))))
+    while not isinstance(numbers, int):
+        numbers = next(iter(numbers.values() if isinstance(numbers, dict) else numbers))
+    return numbers
 
 
 def _check_probabilities(values, binarize):
     if binarize is None:
         return
-    first = tf.nest.flatten(values)[0]
+    first = tf.nest.flatten(values)[_first(values)]
+    _check_float(first.dtype)
     low, high = tf.reduce_min(first).numpy(), tf.reduce_max(first).numpy()
-    if not first.dtype.is_floating or low < 0 or high > 1:
-        checks.fail(
-            "`binarize` needs float values in [0, 1].",
-            f"dtype {first.dtype.name}, values from {low} to {high}",
-            "Load them with value_range=(0, 1).",
-        )
+    if low < 0 or high > 1:
+        checks.fail(_PROBABILITIES, f"values from {low} to {high}", _UNIT)
+
+
+def _check_float(dtype):
+    if not dtype.is_floating:
+        checks.fail(_PROBABILITIES, f"dtype {dtype.name}", f"{_UNIT} They stand first in a tuple or dict.")
+
+
+def _assert_values(batch, binarize):
+    """Stops a stream at values that `batches` refuses in arrays."""
+    for leaf in tf.nest.flatten(batch, expand_composites=True):
+        if leaf.dtype.is_floating:
+            expected, mend = "`x` must be finite.", "Clean the data, for example with x.filter(...)."
+            tf.debugging.assert_all_finite(leaf, checks.message(expected, "NaN or inf in a batch", mend))
+    if binarize is not None:
+        first = tf.nest.flatten(batch)[_first(batch)]
+        words = checks.message(_PROBABILITIES, "values outside of it in a batch", _UNIT)
+        tf.debugging.Assert(tf.reduce_all((first >= 0) & (first <= 1)), [words])
