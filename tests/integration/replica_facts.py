@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tests import harness
 from tests.systems import SYSTEMS, digits
-from tfmmd import discrepancies, distribute, kernels, models, networks
+from tfmmd import discrepancies, distribute, kernels, layers, models, networks
 from tfmmd.models import posteriors
 from tfmmd.registry import register
 
@@ -205,6 +205,17 @@ def second_order(strategy):
     return refusal(lambda: run(strategy, function, x, y))
 
 
+def closeness(strategy):
+    """What minibatch discrimination makes of eight rows, in a graph: the rows of all replicas."""
+    layer = layers.MinibatchDiscrimination(num_kernels=2, kernel_size=3)
+    layer.build([None, 3])
+    layer.kernel.assign(np.random.default_rng(0).normal(size=layer.kernel.shape))
+    step = tf.function(lambda x: strategy.run(layer, (x,)))
+    replicas = strategy.num_replicas_in_sync
+    made = step(split(strategy, harness.samples(8, 8)[0], [8 // replicas] * replicas))
+    return np.concatenate([part.numpy() for part in strategy.experimental_local_results(made)]).tolist()
+
+
 def clipping(strategy):
     """How far the sum of the replicas' clipped shares is from the clipped gradient, by kind of clipping."""
     rows = harness.samples(8, 8)[0]
@@ -252,6 +263,7 @@ def facts(strategy):
     """All facts of a strategy."""
     replicas = strategy.num_replicas_in_sync
     found = {"equality": equality(strategy), "entries": entries(strategy), "bias": bias(strategy)}
+    found["closeness"] = closeness(strategy)
     found["pretraining"] = {way: pretraining_loss(strategy, way) for way in PRETRAINING}
     if replicas > 1:
         counts = UNEVEN[replicas]

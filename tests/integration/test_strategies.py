@@ -105,6 +105,14 @@ def test_gradients_of_gradients_of_the_sharded_form_are_refused(trained):
 
 @pytest.mark.distributed
 @pytest.mark.parametrize("num_devices", MANY)
+def test_minibatch_discrimination_compares_with_the_rows_of_all_devices(num_devices, trained):
+    one, many = (np.array(trained(n, QUICK)[1]["closeness"]) for n in (1, num_devices))
+    np.testing.assert_allclose(many, one, rtol=1e-5)
+    assert one[:, 3:].max() > 0.01
+
+
+@pytest.mark.distributed
+@pytest.mark.parametrize("num_devices", MANY)
 def test_a_clipping_optimizer_clips_the_gradient_of_the_global_batch(num_devices, trained):
     errors = trained(num_devices, QUICK)[1]["clipping"]
     assert len(errors) == 6 and max(errors.values()) < 1e-6, errors
