@@ -25,8 +25,7 @@ def fail(expected, received, mend):
 def shape_of(x):
     """The static shape of a tensor or array as a tuple, unknown sizes as None."""
     try:
-        shape = x.shape if hasattr(x, "shape") else np.shape(x)
-        return tuple(tf.TensorShape(shape).as_list())
+        shape = tf.TensorShape(x.shape if hasattr(x, "shape") else np.shape(x))
     except (ValueError, TypeError) as error:
         raise ValueError(
             message(
@@ -35,6 +34,13 @@ def shape_of(x):
                 "Make all rows of the same length.",
             )
         ) from error
+    if shape.rank is None:
+        fail(
+            "The number of axes of a batch must be known.",
+            f"a {type(x).__name__} of unknown rank",
+            "Set it where the data are made: dataset.map(lambda x: tf.ensure_shape(x, [None, 28, 28, 1])).",
+        )
+    return tuple(shape.as_list())
 
 
 def tensor(name, x):

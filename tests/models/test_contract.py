@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tests.harness import assert_same_rows
-from tests.systems import SYSTEMS, digits
+from tests.systems import SYSTEMS, compile_two, digits
 from tfmmd import kernels, penalties, priors, registry
 from tfmmd.callbacks import checkpoint
 from tfmmd.models import posteriors
@@ -204,6 +204,21 @@ def test_data_with_nan_is_refused_with_its_place(name, trained):
     x[3, 1, 2, 0] = np.nan
     with pytest.raises(ValueError, match=r"\(3, 1, 2, 0\)"):
         trained(name).fit(x, *SYSTEMS[name].labels(16), verbose=0)
+
+
+@ALL
+def test_data_of_unknown_rank_are_refused_with_the_mend(name):
+    stream = tf.data.Dataset.from_tensor_slices(digits()).batch(16)
+    stream = stream.map(lambda x: tf.numpy_function(lambda a: a, [x], tf.float32))
+    with pytest.raises(ValueError, match="ensure_shape|semi_supervised_batches"):
+        build(name).fit(stream, verbose=0)
+
+
+@pytest.mark.parametrize("name", [name for name, system in SYSTEMS.items() if system.compile is compile_two])
+def test_keras_callbacks_that_set_one_rate_are_refused_for_two_players(name):
+    callback = keras.callbacks.ReduceLROnPlateau(monitor="generator_loss")
+    with pytest.raises(ValueError, match="generator_optimizer and critic_optimizer"):
+        build(name).fit(digits(), *SYSTEMS[name].labels(), callbacks=[callback], verbose=0)
 
 
 @ALL

@@ -8,6 +8,7 @@ from tfmmd import checks, distribute, registry, seeds
 from tfmmd.models import signatures
 
 SAMPLE_BATCH = 1024
+RATE_SETTERS = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
 
 
 class GenerativeModel(keras.Model):
@@ -54,6 +55,7 @@ class GenerativeModel(keras.Model):
     def fit(self, x=None, *args, **kwargs):
         """As `keras.Model.fit`; arrays are checked for emptiness, NaN and inf first."""
         check_feedable(x)
+        self._check_callbacks(kwargs.get("callbacks"))
         if hasattr(x, "shape") and hasattr(x, "__len__"):
             checks.not_empty("x", x)
             checks.finite("x", x)
@@ -222,6 +224,17 @@ class GenerativeModel(keras.Model):
         if kwargs.get("format", "tf_saved_model") != "tf_saved_model":
             return super().export(filepath, **kwargs)
         return signatures.write(self, filepath, verbose=kwargs.get("verbose", False))
+
+    def _check_callbacks(self, callbacks):
+        """Refuses Keras callbacks that set the rate of `model.optimizer` where the players have their own."""
+        names = [name for name in self.compile_names if "optimizer" in name]
+        for callback in callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]:
+            if isinstance(callback, RATE_SETTERS) and len(names) > 1:
+                checks.fail(
+                    f"`{type(callback).__name__}` sets one learning rate; the players have {' and '.join(names)}.",
+                    f"callbacks with a {type(callback).__name__}",
+                    "Give those a schedule of keras.optimizers.schedules, or set their `learning_rate` yourself.",
+                )
 
     def _check_options(self, kwargs):
         for name in ("loss", "loss_weights", "metrics", "weighted_metrics"):
