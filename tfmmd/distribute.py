@@ -84,7 +84,14 @@ def clip_as(optimizer, gradients):
     """Replicas' shares of gradients, clipped so that the optimizer's own clipping acts as on one device.
 
     Clipping a share is not a share of the clipped gradient: on several replicas the global gradient is clipped
-    here, and the optimizer finds nothing left to do. None stays.
+    here, and the optimizer finds nothing left to do.
+
+    Args:
+        optimizer: A Keras optimizer, perhaps in a `LossScaleOptimizer`.
+        gradients: This replica's shares, a list of tensors and None; of the scaled loss where it is scaled.
+
+    Returns:
+        The shares of the clipped gradients, None where it was; outside of several replicas `gradients`.
     """
     clip = _clipping(getattr(optimizer, "inner_optimizer", optimizer))
     if clip is None or _context() is None:

@@ -132,7 +132,11 @@ def elementwise_slope(function, argument):
 
 
 def check_kernel(kernel):
-    """Returns `kernel` when it is a `Kernel`."""
+    """Returns `kernel` when it is a `Kernel`.
+
+    Raises:
+        ValueError: If it is anything else, such as a name.
+    """
     if not isinstance(kernel, Kernel):
         checks.fail(
             "`kernel` must be a `tfmmd.kernels.Kernel`.",

@@ -181,7 +181,16 @@ class OnFeatures(Kernel):
 
 
 def frozen_networks(kernel):
-    """The networks that a kernel compares by, frozen: its holder keeps the list, so that they are saved with it."""
+    """The networks that a kernel compares by, frozen.
+
+    A model or layer of your own that holds a kernel keeps them as an attribute: Keras then saves their weights.
+
+    Args:
+        kernel: A `Kernel`.
+
+    Returns:
+        List of Keras layers, `trainable=False` from here on; empty for kernels without networks.
+    """
     networks = kernel.networks()
     for network in networks:
         network.trainable = False
