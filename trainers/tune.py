@@ -145,14 +145,16 @@ class _Search:
 
 @contextlib.contextmanager
 def _noted(trial):
-    """Writes down why a trial failed: a stopped one is queued again, a diverged one counts."""
+    """Writes down and says why a trial failed: a stopped one is queued again, a diverged one counts."""
     try:
         yield
     except (runner.Interrupted, KeyboardInterrupt):  # Ctrl-C outside of training is the latter
         trial.set_user_attr("stopped", True)
+        _say(f"trial {trial.number}: stopped; the same command goes on with it")
         raise
-    except callbacks.DivergedError:
+    except callbacks.DivergedError as error:
         trial.set_user_attr("diverged", True)
+        _say(f"trial {trial.number}: diverged; {error}")
         raise
 
 
@@ -165,7 +167,7 @@ def _optuna():
                 "Tuning needs Optuna.", "no such package", "Install it: pip install 'tfmmd[tune]'."
             )
         ) from error
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # `_noted` says why a trial failed
     return optuna
 
 
