@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tfmmd import registry
+from tfmmd import checks, registry
 from tfmmd.registry import register
 
 
@@ -58,7 +58,8 @@ class LinearRamp(keras.optimizers.schedules.LearningRateSchedule):
     """
 
     def __init__(self, start, stop, steps):
-        self.start, self.stop, self.steps = float(start), float(stop), int(steps)
+        self.start, self.stop = checks.number("start", start), checks.number("stop", stop)
+        self.steps = checks.positive_int("steps", steps)
 
     def __call__(self, step):
         share = keras.ops.minimum(keras.ops.cast(step, "float32") / self.steps, 1.0)
@@ -175,7 +176,10 @@ class LinearTail(keras.optimizers.schedules.LearningRateSchedule):
     """
 
     def __init__(self, learning_rate, steps, tail=1 / 3):
-        self.learning_rate, self.steps, self.tail = float(learning_rate), int(steps), float(tail)
+        self.learning_rate = checks.number("learning_rate", learning_rate)
+        self.steps, self.tail = checks.positive_int("steps", steps), checks.positive_number("tail", tail)
+        if self.tail > 1:
+            checks.fail("`tail` is a share of the run, in (0, 1].", f"tail={tail!r}", "Use 1 for all of it.")
 
     def __call__(self, step):
         left = (self.steps - keras.ops.cast(step, "float32")) / (self.tail * self.steps)

@@ -163,6 +163,7 @@ def _run(options):
     overrides = recipe.parse_overrides(options.set)
     _check_one_value(options, overrides)
     evaluate.check_names(options.measure)
+    evaluate.check_names(overrides.get("measures"))
     given = {"steps": options.steps, "batch_size": options.batch_size}
     overrides |= {name: value for name, value in given.items() if value is not None}
     if options.deterministic:

@@ -112,7 +112,9 @@ NEEDS = {  # of a model: the attribute without which a measure does not apply
 
 
 def check_names(names):
-    """Checks names of measures."""
+    """Checks names of measures, a sequence or None."""
+    if isinstance(names, str):
+        checks.fail("Measures are a list of names.", f"{names!r}", f'Write ["{names}"].')
     for name in names or ():
         checks.one_of("measure", name, MEASURES)
 

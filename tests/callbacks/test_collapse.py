@@ -68,3 +68,8 @@ def test_an_alarm_can_stop_training():
 
 def test_unique_share_counts_copies_once():
     assert collapse.unique_share(np.array([[0.0], [0.0], [1.0], [1.0], [5.0]]), 0.1) == pytest.approx(3 / 5)
+
+
+def test_one_sample_is_too_few_to_vary():
+    with pytest.raises(ValueError, match="two samples"):
+        callbacks.CollapseAlarm(systems.digits(10), num_samples=1)

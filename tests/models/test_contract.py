@@ -206,6 +206,24 @@ def test_data_with_nan_is_refused_with_its_place(name, trained):
         trained(name).fit(x, *SYSTEMS[name].labels(16), verbose=0)
 
 
+@pytest.mark.parametrize("name", ["gmmn", "gan", "improved-gan", "semi-supervised"])
+def test_data_that_the_generator_cannot_give_are_answered_with_a_warning(name):
+    with pytest.warns(
+        UserWarning, match=r"\[0.0, 1.0\], the range of the generator.*x from 0 to 255.*Rescale"
+    ):
+        build(name).fit(255 * digits(), *SYSTEMS[name].labels(), verbose=0)
+
+
+@ALL
+def test_data_to_evaluate_with_nan_are_refused_before_training(name, trained):
+    x, labels = digits(), SYSTEMS[name].labels()
+    spoilt = np.where(np.arange(len(x))[:, None, None, None] == 3, np.nan, x)
+    with pytest.raises(ValueError, match=r"`validation_data` must be finite.*\(3, 0, 0, 0\)"):
+        trained(name).fit(x, *labels, validation_data=(spoilt, *labels), verbose=0)
+    with pytest.raises(ValueError, match=r"`x` must be finite.*\(3, 0, 0, 0\)"):
+        trained(name).evaluate(spoilt, *labels, verbose=0)
+
+
 @ALL
 def test_data_of_unknown_rank_are_refused_with_the_mend(name):
     stream = tf.data.Dataset.from_tensor_slices(digits()).batch(16)

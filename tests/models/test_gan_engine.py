@@ -162,6 +162,12 @@ def test_logs_name_each_player():
     assert set(logs) == {"generator_loss", "critic_loss", "penalty"}
 
 
+def test_a_gan_reports_the_penalties_that_it_is_given():
+    norm = penalties.GradientNorm(10.0)
+    model = compiled(models.GAN(generator(), dense_critic(1), priors.Uniform(CODE), penalties=[norm]))
+    assert model.fit(digits(16), batch_size=8, verbose=0).history["penalty"][0] > 0
+
+
 # -- initial critic steps ------------------------------------------------------------------------------------
 
 

@@ -224,6 +224,17 @@ def test_labels_of_another_form_are_refused(labels):
         make().fit(digits(), labels)
 
 
+@pytest.mark.parametrize("labels", [np.eye(10)[Y], Y[:, None]])
+def test_labels_of_another_form_are_refused_in_evaluation_and_batches(labels):
+    batches = tf.data.Dataset.from_tensors(((digits(), labels), digits()))
+    for refused in (
+        lambda: make().evaluate(digits(), labels, verbose=0),
+        lambda: make().fit(batches, verbose=0),
+    ):
+        with pytest.raises(ValueError, match="whole number for each row.*argmax"):
+            refused()
+
+
 def test_labels_beside_unlabelled_rows_are_refused():
     with pytest.raises(ValueError, match="images alone"):
         make().fit(digits(), Y, unlabelled=(digits(), Y))

@@ -67,6 +67,8 @@ class CollapseAlarm(keras.callbacks.Callback):
     ):
         super().__init__()
         self.num_samples = checks.positive_int("num_samples", num_samples)
+        if self.num_samples < 2:
+            checks.fail("Variety needs two samples.", f"num_samples={num_samples!r}", "Draw some hundred.")
         self.every = checks.positive_int("every", every)
         self.warmup, self.seed = int(checks.non_negative("warmup", warmup)), checks.int64("seed", seed)
         checks.not_empty("data", data)

@@ -56,13 +56,18 @@ class GenerativeModel(keras.Model):
         """As `keras.Model.fit`; arrays are checked for emptiness, NaN and inf first."""
         check_feedable(x)
         self._check_callbacks(kwargs.get("callbacks"))
-        if hasattr(x, "shape") and hasattr(x, "__len__"):
-            checks.not_empty("x", x)
-            checks.finite("x", x)
+        held_out = kwargs.get("validation_data")
+        check_array("validation_data", held_out[0] if isinstance(held_out, (tuple, list)) else held_out)
+        if check_array("x", x):
             self.check_data(x)
         if isinstance(x, tf.data.Dataset):
             kwargs.setdefault("shuffle", False)  # a dataset has its own order
         return super().fit(x, *args, **kwargs)
+
+    def evaluate(self, x=None, *args, **kwargs):
+        """As `keras.Model.evaluate`; arrays are checked for emptiness, NaN and inf first."""
+        check_array("x", x)
+        return super().evaluate(x, *args, **kwargs)
 
     def train_step(self, data):
         costs = self.descend(
@@ -256,6 +261,15 @@ def check_feedable(x):
             f"x of {type(x).__name__}",
             "Give samples [n, ...].",
         )
+
+
+def check_array(name, x):
+    """Whether `x` is an array or eager tensor, which then has rows, without NaN and inf; datasets are none."""
+    if not (hasattr(x, "shape") and hasattr(x, "__len__")):
+        return False
+    checks.not_empty(name, x)
+    checks.finite(name, x)
+    return True
 
 
 def _row_seeds(num_samples, seed, row_seeds):

@@ -6,6 +6,9 @@ import tensorflow as tf
 
 from tfmmd import checks, distribute, layers
 
+ONE_LABEL_A_ROW = "Labels must be one whole number for each row of `x`."
+MEND_OF_LABELS = "Turn one-hot labels into numbers with y.argmax(axis=1), a column [n, 1] with y.reshape(-1)."
+
 
 def accuracy(logits, labels):
     """Share `[]` of rows over the global batch whose greatest logit `[b, K]` is that of the label `[b]`."""
@@ -64,11 +67,7 @@ def check_labels(labels, rows, num_classes, *, every_class=False):
         checks.fail("Labels are needed.", "y=None", "Call fit(x, y, unlabelled=images).")
     values = np.asarray(labels)
     if values.shape != (rows,) or values.dtype.kind not in "iu":
-        checks.fail(
-            "Labels must be one whole number for each row of `x`.",
-            f"y.shape={values.shape} of {values.dtype}, {rows} rows",
-            "Turn one-hot labels into numbers with y.argmax(axis=1).",
-        )
+        checks.fail(ONE_LABEL_A_ROW, f"y.shape={values.shape} of {values.dtype}, {rows} rows", MEND_OF_LABELS)
     if values.size and not 0 <= values.min() <= values.max() < num_classes:
         checks.fail(
             f"Labels must lie in 0..{num_classes - 1}, one for each of the critic's logits.",
@@ -98,6 +97,7 @@ def check_element(data):
             f"{tf.nest.map_structure(checks.shape_of, data)}",
             "Make the dataset with tfmmd.data.semi_supervised_batches.",
         )
+    check_rank_of_labels(data[0][1])
     return data
 
 
@@ -105,4 +105,12 @@ def check_pair(data):
     """The pair (x, y) of a labelled batch."""
     if not isinstance(data, (tuple, list)) or len(data) < 2 or data[1] is None:
         checks.fail("Labels are needed.", "rows without labels", "Call evaluate(x, y).")
+    check_rank_of_labels(data[1])
     return data[0], data[1]
+
+
+def check_rank_of_labels(labels):
+    """Checks that the labels of a batch are `[b]`, as far as their shape is known."""
+    shape = checks.shape_of(labels)
+    if len(shape) > 1:
+        checks.fail(ONE_LABEL_A_ROW, f"labels of shape {shape}", MEND_OF_LABELS)

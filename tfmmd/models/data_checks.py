@@ -13,6 +13,7 @@ PASSING = (  # layers whose output holds their input's values and no others, whe
     *(keras.layers.Reshape, keras.layers.Flatten, keras.layers.Permute, keras.layers.RepeatVector),
     *(keras.layers.Cropping1D, keras.layers.Cropping2D, keras.layers.Cropping3D),
 )
+WRAPPERS = (layers.WeightNormalization, keras.layers.SpectralNormalization, keras.layers.TimeDistributed)
 SLACK = 1e-3  # rounding of images that were resized or stored in half precision
 FLAT_SHARE = 0.9  # of pairs without gradient: where a kernel is called saturated
 
@@ -26,6 +27,8 @@ def interval(network):
     for step in reversed(chain):
         if isinstance(step, keras.Model):
             return interval(step)
+        if isinstance(step, WRAPPERS):  # they end with the activation of the layer inside
+            step = step.layer
         if not isinstance(step, PASSING):
             return INTERVALS.get(getattr(step, "activation", None))
     return None
@@ -33,15 +36,30 @@ def interval(network):
 
 def check_range(name, values, bounds, source):
     """Checks that concrete `values` lie in `bounds` (None: anything goes), the range of `source`."""
+    complaint = _out_of_range(name, values, bounds, source)
+    if complaint:
+        checks.fail(*complaint)
+
+
+def warn_of_range(name, values, bounds, source):
+    """As `check_range`, with a warning: a generator may be of use where it cannot give all of the data."""
+    complaint = _out_of_range(name, values, bounds, source)
+    if complaint:
+        warnings.warn(checks.message(*complaint), stacklevel=4)
+
+
+def _out_of_range(name, values, bounds, source):
+    """What is wrong with `values` outside of `bounds`: expected, received and mend, or None."""
     if bounds is None or not len(values):
-        return
+        return None
     low, high = float(np.min(values)), float(np.max(values))
-    if low < bounds[0] - SLACK or high > bounds[1] + SLACK:
-        checks.fail(
-            f"`{name}` must lie in {list(bounds)}, the range of {source}.",
-            f"{name} from {low:g} to {high:g}",
-            "Rescale the data, or end the network with another activation.",
-        )
+    if low >= bounds[0] - SLACK and high <= bounds[1] + SLACK:
+        return None
+    return (
+        f"`{name}` must lie in {list(bounds)}, the range of {source}.",
+        f"{name} from {low:g} to {high:g}",
+        "Rescale the data, or end the network with another activation.",
+    )
 
 
 def check_no_split(options):

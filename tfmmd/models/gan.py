@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from tfmmd import checks, distribute, kernels, objectives, seeds
 from tfmmd.models import data_checks, players
-from tfmmd.models.base import GenerativeModel, check_feedable
+from tfmmd.models.base import GenerativeModel, check_array, check_feedable
 from tfmmd.models.generator import GeneratorModel, check_network, full_precision, num_rows
 from tfmmd.penalties import Move
 from tfmmd.registry import register
@@ -77,6 +78,8 @@ class AdversarialModel(GeneratorModel):
         self.kernel_networks = (
             kernels.frozen_networks(objective.kernel) if hasattr(objective, "kernel") else []
         )
+        if self.penalties and "penalty" not in self.loss_names:
+            self.trackers.append(keras.metrics.Mean("penalty"))
         self._views = players.Views(critic, self.penalties)
         self._critic_alone = False
 
@@ -137,10 +140,8 @@ class AdversarialModel(GeneratorModel):
         replicas = self.distribute_strategy.num_replicas_in_sync
         if isinstance(x, tf.data.Dataset):
             players.check_batch(self._rows_of(x.element_spec), self.critic_steps, replicas)
-        elif hasattr(x, "shape") and hasattr(x, "__len__"):
+        elif check_array("x", x):
             data_checks.check_no_split(kwargs)
-            checks.not_empty("x", x)
-            checks.finite("x", x)
             self.check_data(x)
             rows = players.batch_rows(len(x), batch_size, self.critic_steps, ROWS_PER_STEP, replicas)
             seed = self.seed + int(distribute.read(self.generator_optimizer.iterations))

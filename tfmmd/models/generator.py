@@ -1,8 +1,10 @@
 """Systems that sample by one pass of a generator network."""
 
+import numpy as np
 import tensorflow as tf
 
 from tfmmd import checks, priors
+from tfmmd.models import data_checks
 from tfmmd.models.base import GenerativeModel
 
 
@@ -28,6 +30,12 @@ class GeneratorModel(GenerativeModel):
 
     def call(self, latent, training=False):
         return self.generator(latent, training=training)
+
+    def check_data(self, x):
+        """Checks shape and warns of arrays that the generator cannot give."""
+        super().check_data(x)
+        if isinstance(x, np.ndarray):
+            data_checks.warn_of_range("x", x, data_checks.interval(self.generator), "the generator")
 
     def decode(self, latent):
         latent = checks.batch("latent", latent, (self.latent_size,))
