@@ -113,8 +113,8 @@ NEEDS = {  # of a model: the attribute without which a measure does not apply
 
 def check_names(names):
     """Checks names of measures, a sequence or None."""
-    if isinstance(names, str):
-        checks.fail("Measures are a list of names.", f"{names!r}", f'Write ["{names}"].')
+    if not isinstance(names, (list, tuple, type(None))):
+        checks.fail("Measures are a list of names.", f"measures={names!r}", 'Write for example ["kid"].')
     for name in names or ():
         checks.one_of("measure", name, MEASURES)
 

@@ -5,6 +5,7 @@ import pytest
 
 from tests.trainers.test_autoencoder_recipes import Data, built
 from tfmmd import callbacks, models
+from trainers import __main__ as command_line
 from trainers import evaluate, gae, runner, systems
 
 PRESETS = systems.recipe("gae").presets
@@ -93,3 +94,10 @@ def test_scored_samples_are_drawn_without_replacement():
     for values in (found, expected):
         values.sort(axis=0)
     np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("measures", ["kid", "7", "true", '["no-such"]'])
+def test_measures_that_are_no_list_of_names_are_refused_before_training(measures, tmp_path, capsys):
+    command = ["run", "gae", "--run-dir", str(tmp_path / "run"), "--set", f"measures={measures}"]
+    assert command_line.main(command) == 2 and "easure" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
