@@ -161,9 +161,9 @@ def test_other_estimators_have_the_gradient_of_finite_differences(estimator):
 
 
 @EVERY_KERNEL
-@pytest.mark.parametrize("rows", [1, 3, 7, 16, 20, 50, 1000])
+@pytest.mark.parametrize("rows", [1, 3, 7, 12, 17, 1000])
 def test_the_tiles_do_not_change_the_result(kernel, rows):
-    x, y = harness.samples(50, 37)
+    x, y = harness.samples(17, 12)
     harness.assert_close(actual(kernel, x, y, tile_rows=rows), actual(kernel, x, y), 2e-6)
 
 

@@ -1,6 +1,8 @@
 """What every system keeps, whatever it is: parametrised over the list of all systems."""
 
+import functools
 import inspect
+import types
 
 import keras
 import numpy as np
@@ -25,6 +27,22 @@ def trained():
         if name not in made:
             made[name] = fit(build(name), name)
         return made[name]
+
+    return get
+
+
+@pytest.fixture(scope="module")
+def continued(tmp_path_factory):
+    """name -> of a second model: `weights`, `file` and `checkpoint` after one epoch, `at_end` after two."""
+
+    @functools.cache
+    def get(name):
+        folder = tmp_path_factory.mktemp(name)
+        model, found = fit(build(name), name), types.SimpleNamespace(file=folder / "m.keras")
+        model.save(found.file)
+        found.checkpoint, found.weights = checkpoint.save(folder, model, step=4), model.get_weights()
+        found.at_end = fit(model, name).get_weights()
+        return found
 
     return get
 
@@ -62,9 +80,8 @@ def test_fit_changes_the_weights(name, trained):
 
 
 @ALL
-def test_same_seed_trains_to_the_same_weights(name, trained):
-    again = fit(build(name), name)
-    for a, b in zip(trained(name).get_weights(), again.get_weights()):
+def test_same_seed_trains_to_the_same_weights(name, trained, continued):
+    for a, b in zip(trained(name).get_weights(), continued(name).weights):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
@@ -155,11 +172,9 @@ def test_keras_file_of_one_process_loads_in_another(name, tmp_path):
 
 
 @ALL
-def test_loaded_model_trains_on_as_the_saved_one(name, tmp_path):
-    model = fit(build(name), name)
-    model.save(tmp_path / "m.keras")
-    loaded = keras.models.load_model(tmp_path / "m.keras")
-    for a, b in zip(fit(model, name).get_weights(), fit(loaded, name).get_weights()):
+def test_loaded_model_trains_on_as_the_saved_one(name, continued):
+    loaded = keras.models.load_model(continued(name).file)
+    for a, b in zip(continued(name).at_end, fit(loaded, name).get_weights()):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
@@ -181,13 +196,10 @@ def test_every_endpoint_has_a_batch_dimension_first(name, trained):
 
 
 @ALL
-def test_checkpoint_continues_bit_for_bit(name, tmp_path):
-    through = fit(fit(build(name), name), name)
-    half = fit(build(name), name)
-    checkpoint.save(tmp_path, half, step=4)
+def test_checkpoint_continues_as_the_model_that_went_on(name, continued):
     resumed = build(name)
-    checkpoint.restore(checkpoint.list_files(tmp_path)[-1][1], resumed)
-    for a, b in zip(through.get_weights(), fit(resumed, name).get_weights()):
+    checkpoint.restore(continued(name).checkpoint, resumed)
+    for a, b in zip(continued(name).at_end, fit(resumed, name).get_weights()):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
