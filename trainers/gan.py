@@ -1,4 +1,8 @@
-"""GAN recipe: the original networks of MNIST, or DCGAN."""
+"""GAN recipe: the original networks of MNIST, or DCGAN.
+
+Ours beside the source: every player's step has fresh rows and noise, where the source moves both on one batch; the
+training rows are those of the split, where the source has the first 50 000.
+"""
 
 import keras
 
@@ -53,6 +57,7 @@ def compile_model(model, settings):
         generator_optimizer=make_optimizer(settings),
         critic_optimizer=make_optimizer(settings, settings.critic_steps),
         critic_steps=settings.critic_steps,
+        initial_critic_steps=settings.initial_critic_steps,
         clip_norm=settings.clip_norm,
     )
 

@@ -7,6 +7,7 @@ SCHEDULES = ("constant", "linear-tail")
 
 MNIST = {"split": "train+validation"}  # all 60 000 rows, as in the paper
 CONV = {  # train_cifar_feature_matching.py
+    "split": "train+validation",  # all 50 000 rows; of SVHN all 73 257
     "network": "conv",
     "value_range": (-1.0, 1.0),
     "learning_rate": 3e-4,

@@ -90,9 +90,10 @@ def test_the_streaming_manifolds_equal_the_pure_function():
     np.testing.assert_allclose(metric.result()["recall"], expected.recall, rtol=1e-6)
 
 
-def test_sharpness_equals_a_loop_over_pixels():
-    images = RNG.rand(4, 6, 7, 3)
-    values = [reference.laplace_variance(image.mean(axis=-1)) for image in images]
+@pytest.mark.parametrize("weights", [[0.2989, 0.587, 0.114], [0.5, 0.5], [1.0]], ids=["rgb", "two", "grey"])
+def test_sharpness_equals_a_loop_over_pixels(weights):
+    images = RNG.rand(4, 6, 7, len(weights))
+    values = [reference.laplace_variance(image @ weights) for image in images]
     estimate = sharpness(images)
     np.testing.assert_allclose(estimate.mean, np.mean(values), rtol=1e-5)
     np.testing.assert_allclose(estimate.minimum, np.min(values), rtol=1e-5)

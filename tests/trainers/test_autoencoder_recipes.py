@@ -8,7 +8,7 @@ import pytest
 from tests.systems import digits
 from tfmmd import callbacks, models
 from tfmmd.kernels import Gaussian
-from trainers import autoencoders, measures_autoencoder, runner, systems
+from trainers import autoencoders, gmmn_ae, measures_autoencoder, runner, systems
 from trainers.phases import Phases
 from trainers.recipe import Settings
 
@@ -132,6 +132,13 @@ def test_the_kernel_of_gmmn_ae_has_roots_of_the_papers_variances():
     kernel = built("gmmn-ae", "toronto_face_dataset", "paper")[0].kernel
     assert isinstance(kernel, Gaussian)
     np.testing.assert_allclose(np.square(kernel.bandwidths), (1, 2, 5, 10, 20, 40))
+
+
+@pytest.mark.parametrize("dataset, last", [("mnist", 0.9), ("toronto_face_dataset", 0.0)])
+def test_the_momentum_of_fine_tuning_steps_as_published(dataset, last):
+    settings = systems.recipe("gmmn-ae").resolve(dataset, "paper")
+    momentum = gmmn_ae.optimizer_of(settings, "fine-tuning", 1000).momentum
+    np.testing.assert_allclose([float(momentum(step)) for step in (0, 51, 199, 201)], [0.0, 0.5, 0.5, last])
 
 
 @pytest.mark.parametrize("preset", ["quick", "paper"])

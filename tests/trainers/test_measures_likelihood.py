@@ -131,6 +131,12 @@ def in_other_units(request, tmp_path):
     return RunData("digits", ours, 0)
 
 
+@pytest.mark.parametrize("dataset, first", [("mnist", 0.1), ("toronto_face_dataset", 0.05)])
+def test_bandwidths_of_images_are_the_published_grids(dataset, first):
+    found = anchors.bandwidths(RunData(dataset, None, 0)) or parzen.GRID
+    np.testing.assert_allclose(found, first + 0.01 * np.arange(20))
+
+
 def test_many_samples_are_scored_in_the_units_of_parzen(in_other_units, monkeypatch):
     monkeypatch.setattr(measures, "FINE_GRID", parzen.GRID)
     monkeypatch.setattr(measures, "SAMPLES_PER_BLOCK", 60)

@@ -1,5 +1,7 @@
 """Recipes and their settings."""
 
+import types
+
 import pytest
 
 from trainers import systems
@@ -31,6 +33,20 @@ def test_the_special_setting_wins_and_the_command_line_wins_over_it():
     assert recipe.resolve("mnist", "paper").steps == 40_000
     assert recipe.resolve("digits", "quick").steps == 2_000
     assert recipe.resolve("digits", "quick", {"steps": 3}).steps == 3
+
+
+@pytest.mark.parametrize("name", ["gan", "wgan-gp", "cramer-gan", "mmd-gan"])
+def test_the_critics_initial_steps_are_handed_to_compile(name):
+    recipe, told = systems.recipe(name), {}
+    settings = recipe.resolve("digits", "quick", {"initial_critic_steps": 7})
+    recipe.compile(types.SimpleNamespace(compile=lambda **options: told.update(options)), settings)
+    assert told["initial_critic_steps"] == 7
+
+
+@pytest.mark.parametrize("name", ["improved-gan", "semi-supervised"])
+@pytest.mark.parametrize("dataset", ["mnist", "cifar10", "svhn_cropped"])
+def test_improved_gan_trains_on_all_training_rows_of_the_papers_sets(name, dataset):
+    assert systems.recipe(name).resolve(dataset, "paper").split == "train+validation"
 
 
 def test_unknown_names_are_answered_with_the_nearest():

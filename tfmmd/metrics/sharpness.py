@@ -16,8 +16,9 @@ _IMAGES_PER_BLOCK = 1000
 def sharpness(images) -> SharpnessEstimate:
     """Variance of an image after a Laplace filter, averaged over images: blur lowers it.
 
-    Filter [[0, 1, 0], [1, -4, 1], [0, 1, 0]], without padding, on the mean of the colours. It scales with
-    the square of the pixels' unit; compare with the value of real images in the same range.
+    Filter [[0, 1, 0], [1, -4, 1], [0, 1, 0]], without padding, on grey images: of red, green and blue the
+    luma 0.2989 r + 0.587 g + 0.114 b, as the released code has it, of other channels the mean. It scales with the
+    square of the pixels' unit; compare with the value of real images in the same range.
 
     Args:
         images: Images `[n, h, w, c]` or `[n, h, w]`, at least 3 x 3 pixels.
@@ -88,6 +89,15 @@ def _check(images):
 
 def _variances(images):
     images = tf.cast(images, tf.float32)
-    grey = images[..., None] if images.shape.rank == 3 else tf.reduce_mean(images, axis=-1, keepdims=True)
-    response = tf.nn.conv2d(grey, tf.constant(_LAPLACE)[:, :, None, None], strides=1, padding="VALID")
+    kernel = tf.constant(_LAPLACE)[:, :, None, None]
+    response = tf.nn.conv2d(_grey(images), kernel, strides=1, padding="VALID")
     return tf.math.reduce_variance(tf.cast(response, tf.float64), axis=[1, 2, 3])
+
+
+def _grey(images):
+    """Images `[b, h, w, c]` or `[b, h, w]` as grey ones `[b, h, w, 1]`."""
+    if images.shape.rank == 3:
+        return images[..., None]
+    if images.shape[-1] == 3:
+        return tf.image.rgb_to_grayscale(images)
+    return tf.reduce_mean(images, axis=-1, keepdims=True)
