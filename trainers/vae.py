@@ -47,7 +47,9 @@ RECIPE = Recipe(
     compile=compile_model,
     callbacks=pictures,
     measures=MEASURES,
-    settings={  # Kingma, Welling 2013, section 5, unless marked "ours"
+    # Kingma, Welling 2013, section 5, unless marked "ours"; initial weights are Glorot uniform and do not decay,
+    # those of the paper start at N(0, 0.01) and do
+    settings={
         "network": "dense",
         "hidden": (500,),
         "activation": "tanh",

@@ -9,7 +9,7 @@ SETTINGS = {
     "latent_size": 8,
     "prior": "normal",
     "prior_scale": 1.0,
-    "posterior": "deterministic",
+    "posterior": "deterministic",  # the paper's; the code also adds noise of 0.01 to the images ("noisy")
     "cost": "squared",
     "latent_weight": 10.0,
     "encoder_updates": 200,  # of the encoder on the moments of its codes, before training
@@ -36,7 +36,8 @@ CELEB_A = {
     "steps": 81_350,  # 50 epochs
 }
 
-SMALL = {"network": "wae-small", "latent_size": 4}  # `mnist_small` of configs.py: for digits and CPUs
+# for digits and CPUs; the layers of `mnist_small` of configs.py
+SMALL = {"network": "wae-small", "latent_size": 4}
 
 QUICK = {**SMALL, "latent_size": 8, "schedule": "cosine", "steps": 16_500}  # ours
 

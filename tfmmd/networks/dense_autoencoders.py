@@ -145,6 +145,8 @@ def small_normal():
 def wae_encoder_small(input_shape=(28, 28, 1), num_outputs=8, *, hidden=(256, 256, 256)):
     """The dense encoder of WAE (`mnist_small`): layers of dense, batch normalisation, ReLU.
 
+    Initial weights are Glorot uniform here and in the decoder, where the source has N(0, 0.01**2).
+
     Args:
         input_shape: Shape of one example.
         num_outputs: Outputs: the code size `k`, or `2 * k` for a Gaussian posterior.
