@@ -31,12 +31,14 @@ def parzen_anchors(run_data, num_samples, seed=0):
 
     Returns:
         Dict "training images" (or rows) and "k-means centroids" -> the estimate's fields. Measured once: kept in
-        `cache_dir()` under a hash of the data.
+        `cache_dir()` under a hash of the data and of other bandwidths than MNIST's.
     """
     train = run_data.unit(run_data.train).reshape(len(run_data.train), -1)
     num_samples = min(num_samples, len(train))
     key = hashlib.sha256(np.ascontiguousarray(train).tobytes())
     key.update(np.ascontiguousarray(run_data.unit(run_data.test)).tobytes())
+    if bandwidths(run_data):
+        key.update(repr(bandwidths(run_data)).encode())
     path = cache_dir() / f"parzen-anchors-{key.hexdigest()[:16]}-{num_samples}-{seed}.json"
     if path.exists():
         return json.loads(path.read_text())

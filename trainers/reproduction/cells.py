@@ -41,6 +41,7 @@ def run_table(table, preset, dataset, num_seeds, runs, report=print, gathered=()
     todo = tables.cells(table, preset, dataset, num_seeds)
     known = [_found(cell, table, gathered) for cell in todo]
     missing = [cell for cell, found in zip(todo, known) if found is None and not is_finished(cell, runs)]
+    missing = list({cell.folder: cell for cell in missing}.values())  # rows can share a run
     with Processes(max(1, min(jobs, len(missing)))) as processes:
         if missing:
             _make_classifier(table, dataset, processes, report)

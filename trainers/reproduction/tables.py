@@ -122,13 +122,18 @@ def cells(table, preset, dataset, num_seeds):
             row.system,
             dataset,
             row.recipe(preset)[0],
-            tuple(sorted(row.recipe(preset)[1].items())),
+            _overrides(row.recipe(preset)[1], seed),
             seed,
             table.measures,
         )
         for seed in range(num_seeds)
         for row in table.rows_for(dataset, preset)
     ]
+
+
+def _overrides(settings, seed):
+    """The settings of a seed's run, sorted: the labels of its own seed are the default, and so the run is the same."""
+    return tuple(item for item in sorted(settings.items()) if item != ("label_seed", seed))
 
 
 def value_at(scores, path):
