@@ -114,3 +114,10 @@ def test_negative_weight_is_refused():
 def test_config_round_trip(layer):
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
     assert again.get_config() == layer.get_config()
+
+
+def test_an_average_is_not_taken_of_other_variables():
+    theta, average = variables(), ParameterAverage()
+    average.follow(theta)
+    with pytest.raises(ValueError, match="the variables that it was made for.*Freeze"):
+        average.update(theta[1:])

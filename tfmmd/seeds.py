@@ -40,7 +40,7 @@ def pair(seed, step, role):
 
     Args:
         seed: The run's seed, an int or int64 scalar tensor.
-        step: The optimizer's iteration, an int or scalar tensor.
+        step: Batches that the optimizer was given before, an int or scalar tensor.
         role: Name of the draw.
     """
     mixed = (role_number(role) * _MIX) % 2**64

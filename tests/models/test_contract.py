@@ -245,8 +245,9 @@ def test_data_of_unknown_rank_are_refused_with_the_mend(name):
 
 
 @pytest.mark.parametrize("name", [name for name, system in SYSTEMS.items() if system.compile is compile_two])
-def test_keras_callbacks_that_set_one_rate_are_refused_for_two_players(name):
-    callback = keras.callbacks.ReduceLROnPlateau(monitor="generator_loss")
+@pytest.mark.parametrize("kind", [keras.callbacks.ReduceLROnPlateau, keras.callbacks.SwapEMAWeights])
+def test_keras_callbacks_that_look_at_one_optimizer_are_refused_for_two_players(name, kind):
+    callback = kind()
     with pytest.raises(ValueError, match="generator_optimizer and critic_optimizer"):
         build(name).fit(digits(), *SYSTEMS[name].labels(), callbacks=[callback], verbose=0)
 

@@ -147,6 +147,19 @@ def test_fit_stores_the_codes_of_the_trained_encoder():
     np.testing.assert_allclose(model.code_scales, widths, rtol=1e-4)
 
 
+def test_fit_stores_the_codes_of_the_averages_that_use_ema_ends_on():
+    model = gae()
+    model.compile(optimizer=keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.9))
+    model.fit(digits(ROWS), batch_size=16, epochs=2, verbose=0)
+    means = np.asarray(model.code_means)
+    np.testing.assert_allclose(means, model.encode(digits(ROWS)), rtol=1e-5, atol=1e-6)
+
+
+def test_fit_takes_one_callback_as_keras_does():
+    history = gae().fit(digits(ROWS), callbacks=keras.callbacks.TerminateOnNaN(), verbose=0)
+    assert history.epoch == [0]
+
+
 def test_callbacks_see_the_codes_of_their_epoch():
     model, seen = gae(), []
 

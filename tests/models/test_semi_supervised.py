@@ -161,6 +161,31 @@ def test_initialization_starts_the_average_anew():
     np.testing.assert_array_equal(model.average.averages[1], model.critic.trainable_variables[1])
 
 
+def test_a_frozen_model_classifies_by_the_averages_too():
+    model = make()
+    for average in model.average.averages:
+        average.assign(average + 0.1)
+    before = model(digits(4)).numpy()
+    model.trainable = False
+    np.testing.assert_allclose(model(digits(4)), before, rtol=1e-6)
+
+
+def test_layers_are_frozen_before_the_model_is_made():
+    model = make()
+    model.critic.get_layer("features").trainable = False
+    model.compile()
+    with pytest.raises(ValueError, match="the variables that it was made for.*make a new model"):
+        model.fit(digits(), Y, verbose=0)
+    again = models.SemiSupervisedGAN(model.generator, model.critic, model.prior)
+    again.compile()
+    layers = again.critic.get_layer("features"), again.critic.layers[-1]
+    frozen, moving = (layer.get_weights() for layer in layers)
+    again.fit(digits(), Y, verbose=0)
+    assert all(np.array_equal(*pair) for pair in zip(frozen, layers[0].get_weights()))
+    assert not all(np.array_equal(*pair) for pair in zip(moving, layers[1].get_weights()))
+    assert again.predict(digits(4), verbose=0).shape == (4, 10)
+
+
 def test_classify_endpoint_gives_the_probabilities_of_predict(fitted, tmp_path):
     fitted.export(tmp_path / "1")
     classify = tf.saved_model.load(str(tmp_path / "1")).signatures["classify"]
@@ -238,6 +263,11 @@ def test_labels_of_another_form_are_refused_in_evaluation_and_batches(labels):
 def test_labels_beside_unlabelled_rows_are_refused():
     with pytest.raises(ValueError, match="images alone"):
         make().fit(digits(), Y, unlabelled=(digits(), Y))
+
+
+def test_a_generator_of_batches_is_answered_with_the_dataset_to_make():
+    with pytest.raises(ValueError, match="`x` must be an array.*x of generator.*semi_supervised_batches"):
+        make().fit((batch for batch in [(digits(), Y)]), verbose=0)
 
 
 def test_an_unlabelled_stream_of_pairs_is_refused():

@@ -46,7 +46,13 @@ class ParameterAverage(keras.layers.Layer):
         self.averages = [
             self._slot(f"average_{i}", v.shape, v.dtype, v.numpy()) for i, v in enumerate(variables)
         ]
+        self._followed = tuple(map(id, variables))
         self.built = True
+
+    def values(self, variables):
+        """The averages of `variables`, a list of tensors; of those that are not followed their own values."""
+        averages = dict(zip(self._followed, self.averages))
+        return [averages.get(id(v), v).value for v in variables]
 
     def _slot(self, name, shape, dtype, start):
         return self.add_weight(
@@ -60,6 +66,12 @@ class ParameterAverage(keras.layers.Layer):
 
     def update(self, variables):
         """Takes the present values of `variables` into the averages."""
+        if tuple(map(id, variables)) != self._followed:
+            checks.fail(
+                "An average needs the variables that it was made for.",
+                f"{len(variables)} trainable variables for {len(self._followed)} averages",
+                "Freeze or thaw layers first, then make a new model of the networks and compile it.",
+            )
         self.count.assign_add(1)
         weight = self._weight(tf.cast(self.count.value, tf.float32))
         for average, variable in zip(self.averages, variables):

@@ -8,7 +8,12 @@ from tfmmd import checks, distribute, registry, seeds
 from tfmmd.models import signatures
 
 SAMPLE_BATCH = 1024
-RATE_SETTERS = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
+RATES = "Give those a schedule of keras.optimizers.schedules, or set their `learning_rate` yourself."
+ONE_OPTIMIZER = {  # Keras callbacks that look at `model.optimizer` -> what to do where the players have their own
+    keras.callbacks.LearningRateScheduler: RATES,
+    keras.callbacks.ReduceLROnPlateau: RATES,
+    keras.callbacks.SwapEMAWeights: "Leave it out: at the end of fit the weights are the averages of `use_ema`.",
+}
 
 
 class GenerativeModel(keras.Model):
@@ -52,28 +57,35 @@ class GenerativeModel(keras.Model):
         super().compile(optimizer=optimizer, **kwargs)
         self.optimizer.build(self.trainable_variables)
 
-    def fit(self, x=None, *args, **kwargs):
-        """As `keras.Model.fit`; arrays are checked for emptiness, NaN and inf first."""
+    def fit(self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, *args, **kwargs):
+        """As `keras.Model.fit`, without weights; shapes, and arrays for emptiness, NaN and inf, are checked first."""
         check_feedable(x)
-        self._check_callbacks(kwargs.get("callbacks"))
+        check_unweighted(kwargs)
+        self._check_callbacks(callbacks)
         held_out = kwargs.get("validation_data")
-        check_array("validation_data", held_out[0] if isinstance(held_out, (tuple, list)) else held_out)
-        if check_array("x", x):
+        self._check_source(
+            "validation_data", held_out[0] if isinstance(held_out, (tuple, list)) else held_out
+        )
+        if self._check_source("x", x):
             self.check_data(x)
         if isinstance(x, tf.data.Dataset):
             kwargs.setdefault("shuffle", False)  # a dataset has its own order
-        return super().fit(x, *args, **kwargs)
+        if self.compiled and self.optimizer is None:
+            callbacks = [TakeAverages(), callbacks or []]
+        return super().fit(x, y, batch_size, epochs, verbose, callbacks, *args, **kwargs)
 
     def evaluate(self, x=None, *args, **kwargs):
-        """As `keras.Model.evaluate`; arrays are checked for emptiness, NaN and inf first."""
-        check_array("x", x)
+        """As `keras.Model.evaluate`, without weights; checked as in `fit`."""
+        check_feedable(x)
+        check_unweighted(kwargs)
+        self._check_source("x", x)
         return super().evaluate(x, *args, **kwargs)
 
     def train_step(self, data):
         costs = self.descend(
             self.optimizer,
             self.trainable_variables,
-            lambda: self.train_costs(self.unpack(data), self.optimizer.iterations, training=True),
+            lambda: self.train_costs(self.unpack(data), batches_seen(self.optimizer), training=True),
         )
         return self.track(costs)
 
@@ -121,8 +133,10 @@ class GenerativeModel(keras.Model):
         return {tracker.name: distribute.reportable(tracker.result()) for tracker in self.trackers}
 
     def unpack(self, data):
-        """The batch of samples `[b, ...]` out of what `fit` feeds: labels and weights are left aside."""
-        x = data[0] if isinstance(data, (tuple, list)) else data
+        """The batch of samples `[b, ...]` out of what `fit` feeds: labels are left aside."""
+        if isinstance(data, (tuple, list)) and len(data) > 2:
+            check_unweighted({"sample_weight": data[2]})
+        x = samples_in(data)
         self.check_data(x)
         # networks cast to half precision by themselves
         dtype = tf.float64 if self.compute_dtype == "float64" else tf.float32
@@ -231,15 +245,24 @@ class GenerativeModel(keras.Model):
         return signatures.write(self, filepath, verbose=kwargs.get("verbose", False))
 
     def _check_callbacks(self, callbacks):
-        """Refuses Keras callbacks that set the rate of `model.optimizer` where the players have their own."""
+        """Refuses Keras callbacks that look at `model.optimizer` where the players have their own."""
         names = [name for name in self.compile_names if "optimizer" in name]
-        for callback in callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]:
-            if isinstance(callback, RATE_SETTERS) and len(names) > 1:
+        for callback in tf.nest.flatten(callbacks):
+            mends = [mend for kind, mend in ONE_OPTIMIZER.items() if isinstance(callback, kind)]
+            if mends and len(names) > 1:
                 checks.fail(
-                    f"`{type(callback).__name__}` sets one learning rate; the players have {' and '.join(names)}.",
+                    f"`{type(callback).__name__}` looks at one optimizer; the players have {' and '.join(names)}.",
                     f"callbacks with a {type(callback).__name__}",
-                    "Give those a schedule of keras.optimizers.schedules, or set their `learning_rate` yourself.",
+                    mends[0],
                 )
+
+    def _check_source(self, name, x):
+        """Checks the shape, and of arrays the values, of what batches are taken from; whether it is an array."""
+        is_array = check_array(name, x)
+        if is_array or isinstance(x, tf.data.Dataset):
+            # of an array the shape alone: an evaluation may go beyond what a network can give
+            self.check_data(tf.TensorSpec(checks.shape_of(x)) if is_array else samples_in(x.element_spec))
+        return is_array
 
     def _check_options(self, kwargs):
         for name in ("loss", "loss_weights", "metrics", "weighted_metrics"):
@@ -252,15 +275,53 @@ class GenerativeModel(keras.Model):
         distribute.check_compile_options(kwargs.get("jit_compile"), kwargs.get("steps_per_execution"))
 
 
+class TakeAverages(keras.callbacks.Callback):
+    """Ends the training of players on the averages of `use_ema`, as Keras does where it knows the optimizer."""
+
+    def on_train_end(self, logs=None):
+        for name in self.model.compile_names:
+            optimizer = getattr(self.model, name)
+            if "optimizer" in name and distribute.read(batches_seen(optimizer)):
+                optimizer.finalize_variable_values(optimizer._trainable_variables)
+
+
 def check_feedable(x):
     """Checks that `x` is something that `fit` can take batches from."""
     many = hasattr(x, "__iter__") or hasattr(x, "__getitem__")
-    if not many or isinstance(x, (str, bytes, dict, type)) or getattr(x, "shape", None) == ():
+    plain = isinstance(x, (str, bytes, dict, list, tuple, type))
+    if not many or plain or getattr(x, "shape", None) == ():
         checks.fail(
-            "`x` must be an array, a dataset or a sequence of batches.",
+            "`x` must be an array, a dataset or a generator of batches.",
             f"x of {type(x).__name__}",
-            "Give samples [n, ...].",
+            "Give samples [n, ...], of a list np.asarray(x).",
         )
+
+
+def check_unweighted(options):
+    """Refuses weights of rows: a discrepancy is one of whole samples."""
+    for name in ("sample_weight", "class_weight"):
+        if options.get(name) is not None:
+            checks.fail(
+                "Rows count equally here.", f"a {name}", f"Leave {name} out, or draw rows more often."
+            )
+
+
+def samples_in(element):
+    """The samples in an element of a dataset, or its spec: the first of nested tuples."""
+    while isinstance(element, (tuple, list)) and len(element):
+        element = element[0]
+    if isinstance(element, dict):
+        checks.fail(
+            "A batch must be samples, or a tuple that begins with them.",
+            f"a dict of {', '.join(map(repr, element))}",
+            "Choose the samples: dataset.map(lambda row: row['image']).",
+        )
+    return element
+
+
+def batches_seen(optimizer):
+    """Integer variable: batches that an optimizer was given; `iterations` counts several that it accumulates as one."""
+    return getattr(optimizer, "inner_optimizer", optimizer)._iterations
 
 
 def check_array(name, x):

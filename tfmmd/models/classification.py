@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfmmd import checks, distribute, layers
+from tfmmd.models.base import check_unweighted
 
 ONE_LABEL_A_ROW = "Labels must be one whole number for each row of `x`."
 MEND_OF_LABELS = "Turn one-hot labels into numbers with y.argmax(axis=1), a column [n, 1] with y.reshape(-1)."
@@ -106,6 +107,7 @@ def check_pair(data):
     if not isinstance(data, (tuple, list)) or len(data) < 2 or data[1] is None:
         checks.fail("Labels are needed.", "rows without labels", "Call evaluate(x, y).")
     check_rank_of_labels(data[1])
+    check_unweighted({"sample_weight": data[2] if len(data) > 2 else None})
     return data[0], data[1]
 
 

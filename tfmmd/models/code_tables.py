@@ -29,6 +29,9 @@ class KeepCodes(keras.callbacks.Callback):
         self.model.store_codes(self.rows, warn=False)
 
     def on_train_end(self, logs=None):
+        optimizer = self.model.optimizer
+        if getattr(optimizer, "inner_optimizer", optimizer).use_ema:  # Keras has put averages for the weights
+            self.model.store_codes(self.rows, warn=False)
         tables = (keras.ops.convert_to_numpy(v) for v in (self.model.code_means, self.model.code_scales))
         warn_if_collapsed(*tables)
 

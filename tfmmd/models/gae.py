@@ -132,7 +132,7 @@ class GAE(Autoencoder):
         if rows is None:
             self.codes_are_stale = True
         else:
-            callbacks = [code_tables.KeepCodes(rows), *(callbacks or [])]
+            callbacks = [code_tables.KeepCodes(rows), callbacks or []]
             if not self.has_codes:
                 self.store_codes(rows, warn=False)
         return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)

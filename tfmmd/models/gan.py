@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfmmd import checks, distribute, kernels, objectives, seeds
 from tfmmd.models import data_checks, players
-from tfmmd.models.base import GenerativeModel, check_array, check_feedable
+from tfmmd.models.base import GenerativeModel, batches_seen, check_array, check_feedable, samples_in
 from tfmmd.models.generator import GeneratorModel, check_network, full_precision, num_rows
 from tfmmd.penalties import Move
 from tfmmd.registry import register
@@ -139,7 +139,9 @@ class AdversarialModel(GeneratorModel):
         check_feedable(x)
         replicas = self.distribute_strategy.num_replicas_in_sync
         if isinstance(x, tf.data.Dataset):
-            players.check_batch(self._rows_of(x.element_spec), self.critic_steps, replicas)
+            rows = samples_in(x.element_spec)
+            self.check_data(rows)
+            players.check_batch(checks.shape_of(rows)[0], self.critic_steps, replicas)
         elif check_array("x", x):
             data_checks.check_no_split(kwargs)
             self.check_data(x)
@@ -188,7 +190,7 @@ class AdversarialModel(GeneratorModel):
 
     def critic_step(self, real):
         """One step of the critic on real rows `[b, ...]`; returns the logs."""
-        step = tf.identity(self.critic_optimizer.iterations)
+        step = tf.identity(batches_seen(self.critic_optimizer))
         fakes = self.fakes(num_rows(real), step, "critic_latent", training=True)
         variables = self.critic.trainable_variables
         costs = self.descend(
@@ -200,7 +202,7 @@ class AdversarialModel(GeneratorModel):
 
     def generator_step(self, real):
         """One step of the generator on real rows `[b, ...]`; returns the logs."""
-        step = tf.identity(self.generator_optimizer.iterations)
+        step = tf.identity(batches_seen(self.generator_optimizer))
 
         def costs():
             fakes = self.fakes(num_rows(real), step, "latent", training=True)
@@ -265,9 +267,6 @@ class AdversarialModel(GeneratorModel):
     def decode(self, latent):
         latent = checks.batch("latent", latent, (self.latent_size,))
         return full_precision(self.sampler(latent, training=False))
-
-    def _rows_of(self, spec):
-        return checks.shape_of(spec[0] if isinstance(spec, (tuple, list)) else spec)[0]
 
 
 @register

@@ -50,7 +50,13 @@ def check_network(name, network, *, inputs=None):
             f"{name}={network!r}",
             "Give it a keras.Input, or call it once on a batch.",
         )
-    shape = getattr(network, "input_shape", None)
+    if not (hasattr(network, "input_shape") and hasattr(network, "output_shape")):
+        checks.fail(
+            f"`{name}` must know its shapes; a model that writes its own `call` does not.",
+            f"{name}={network!r}",
+            "Wrap it: inputs = keras.Input(shape); keras.Model(inputs, network(inputs)).",
+        )
+    shape = network.input_shape
     if inputs is not None and isinstance(shape, tuple) and shape[1:] != (inputs,):
         checks.fail(
             f"`{name}` must take codes of the prior's size, [b, {inputs}].",

@@ -6,6 +6,7 @@ import tensorflow as tf
 from tfmmd import checks, distribute, registry
 from tfmmd.models import players
 from tfmmd.models.autoencoder import Autoencoder
+from tfmmd.models.base import batches_seen
 from tfmmd.models.generator import check_network, check_prior, num_rows
 from tfmmd.registry import register
 
@@ -145,7 +146,7 @@ class AAE(AdversarialAutoencoder):
 
     def train_step(self, data):
         x = self.unpack(data)
-        step = tf.cast(self.generator_optimizer.iterations, tf.int64)
+        step = tf.cast(batches_seen(self.generator_optimizer), tf.int64)
         costs = self.descend(
             self.generator_optimizer,
             self.generator_variables,

@@ -7,7 +7,7 @@ import tensorflow as tf
 from tfmmd import checks, distribute, layers, objectives
 from tfmmd.data import semi_supervised_batches
 from tfmmd.models import data_checks, players, signatures
-from tfmmd.models.base import GenerativeModel
+from tfmmd.models.base import GenerativeModel, batches_seen
 from tfmmd.models.classification import (
     accuracy,
     check_element,
@@ -165,7 +165,7 @@ class SemiSupervisedGAN(GeneratorModel):
 
     def _stream(self, x, y, unlabelled, rows):
         labelled = (np.asarray(x, np.float32), np.asarray(y))
-        start = int(distribute.read(self.critic_optimizer.iterations)) // self.critic_steps
+        start = int(distribute.read(batches_seen(self.critic_optimizer))) // self.critic_steps
         return semi_supervised_batches(
             labelled,
             np.asarray(unlabelled, np.float32),
@@ -176,11 +176,13 @@ class SemiSupervisedGAN(GeneratorModel):
         )
 
     def _check_arrays(self, x, y, unlabelled):
-        if isinstance(unlabelled, (tuple, list)):
-            checks.fail(
-                "`unlabelled` takes images alone.", f"a {type(unlabelled).__name__}", "Leave its labels out."
-            )
         for name, rows in (("x", x), ("unlabelled", unlabelled)):
+            if not hasattr(rows, "shape"):
+                checks.fail(
+                    f"`{name}` must be an array of images alone.",
+                    f"{name} of {type(rows).__name__}",
+                    "Leave labels out of it; of other sources make tfmmd.data.semi_supervised_batches.",
+                )
             checks.not_empty(name, rows)
             checks.finite(name, rows)
             self.check_data(rows)
@@ -197,7 +199,7 @@ class SemiSupervisedGAN(GeneratorModel):
 
     def critic_step(self, x, y, unlabelled):
         """One step of the critic on labelled rows `[l, ...]`, labels `[l]` and unlabelled rows `[b, ...]`."""
-        step = tf.identity(self.critic_optimizer.iterations)
+        step = tf.identity(batches_seen(self.critic_optimizer))
         latent = self.draw_latent(num_rows(unlabelled), step, "critic_latent")
         fake = self.generator(latent, training=True)
         variables = self.critic.trainable_variables
@@ -222,7 +224,7 @@ class SemiSupervisedGAN(GeneratorModel):
 
     def generator_step(self, real):
         """One step of the generator on real rows `[b, ...]`; returns the logs."""
-        step = tf.identity(self.generator_optimizer.iterations)
+        step = tf.identity(batches_seen(self.generator_optimizer))
         latent = self.draw_latent(num_rows(real), step, "latent")
         matched = None if self._features is None else self._features(real, training=True)
         costs = self.descend(
@@ -261,9 +263,9 @@ class SemiSupervisedGAN(GeneratorModel):
         """The averaged critic's logits `[b, K]` of rows `[b, ...]`, float32, in inference mode."""
         if self.average is None:
             return tf.cast(self.critic(x, training=False), tf.float32)
-        fixed = [v.value for v in self.critic.non_trainable_variables]
-        averages = [v.value for v in self.average.averages]
-        return tf.cast(self.critic.stateless_call(averages, fixed, x, training=False)[0], tf.float32)
+        variables = self.critic.trainable_variables, self.critic.non_trainable_variables
+        logits = self.critic.stateless_call(*map(self.average.values, variables), x, training=False)[0]
+        return tf.cast(logits, tf.float32)
 
     @property
     def call_shape(self):

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from tfmmd import checks, discrepancies, kernels, priors
 from tfmmd.models.autoencoder import Autoencoder
+from tfmmd.models.base import batches_seen
 from tfmmd.models.data_checks import warn_if_flat
 from tfmmd.models.generator import check_prior, num_rows
 from tfmmd.models.latent_critic import AdversarialAutoencoder
@@ -152,7 +153,7 @@ class WAEGAN(AdversarialAutoencoder):
 
     def train_step(self, data):
         x = self.unpack(data)
-        step = tf.cast(self.generator_optimizer.iterations, tf.int64)
+        step = tf.cast(batches_seen(self.generator_optimizer), tf.int64)
         generator = self.descend(
             self.generator_optimizer,
             self.generator_variables,
