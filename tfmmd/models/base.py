@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfmmd import checks, distribute, registry, seeds
-from tfmmd.models import signatures
+from tfmmd.models import data_checks, signatures
 
 SAMPLE_BATCH = 1024
 RATES = "Give those a schedule of keras.optimizers.schedules, or set their `learning_rate` yourself."
@@ -59,8 +59,8 @@ class GenerativeModel(keras.Model):
 
     def fit(self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, *args, **kwargs):
         """As `keras.Model.fit`, without weights; shapes, and arrays for emptiness, NaN and inf, are checked first."""
-        check_feedable(x)
-        check_unweighted(kwargs)
+        data_checks.check_feedable(x)
+        data_checks.check_unweighted(kwargs)
         self._check_callbacks(callbacks)
         held_out = kwargs.get("validation_data")
         self._check_source(
@@ -76,8 +76,8 @@ class GenerativeModel(keras.Model):
 
     def evaluate(self, x=None, *args, **kwargs):
         """As `keras.Model.evaluate`, without weights; checked as in `fit`."""
-        check_feedable(x)
-        check_unweighted(kwargs)
+        data_checks.check_feedable(x)
+        data_checks.check_unweighted(kwargs)
         self._check_source("x", x)
         return super().evaluate(x, *args, **kwargs)
 
@@ -135,8 +135,8 @@ class GenerativeModel(keras.Model):
     def unpack(self, data):
         """The batch of samples `[b, ...]` out of what `fit` feeds: labels are left aside."""
         if isinstance(data, (tuple, list)) and len(data) > 2:
-            check_unweighted({"sample_weight": data[2]})
-        x = samples_in(data)
+            data_checks.check_unweighted({"sample_weight": data[2]})
+        x = data_checks.samples_in(data)
         self.check_data(x)
         # networks cast to half precision by themselves
         dtype = tf.float64 if self.compute_dtype == "float64" else tf.float32
@@ -258,10 +258,12 @@ class GenerativeModel(keras.Model):
 
     def _check_source(self, name, x):
         """Checks the shape, and of arrays the values, of what batches are taken from; whether it is an array."""
-        is_array = check_array(name, x)
+        is_array = data_checks.check_array(name, x)
         if is_array or isinstance(x, tf.data.Dataset):
             # of an array the shape alone: an evaluation may go beyond what a network can give
-            self.check_data(tf.TensorSpec(checks.shape_of(x)) if is_array else samples_in(x.element_spec))
+            self.check_data(
+                tf.TensorSpec(checks.shape_of(x)) if is_array else data_checks.samples_in(x.element_spec)
+            )
         return is_array
 
     def _check_options(self, kwargs):
@@ -285,52 +287,9 @@ class TakeAverages(keras.callbacks.Callback):
                 optimizer.finalize_variable_values(optimizer._trainable_variables)
 
 
-def check_feedable(x):
-    """Checks that `x` is something that `fit` can take batches from."""
-    many = hasattr(x, "__iter__") or hasattr(x, "__getitem__")
-    plain = isinstance(x, (str, bytes, dict, list, tuple, type))
-    if not many or plain or getattr(x, "shape", None) == ():
-        checks.fail(
-            "`x` must be an array, a dataset or a generator of batches.",
-            f"x of {type(x).__name__}",
-            "Give samples [n, ...], of a list np.asarray(x).",
-        )
-
-
-def check_unweighted(options):
-    """Refuses weights of rows: a discrepancy is one of whole samples."""
-    for name in ("sample_weight", "class_weight"):
-        if options.get(name) is not None:
-            checks.fail(
-                "Rows count equally here.", f"a {name}", f"Leave {name} out, or draw rows more often."
-            )
-
-
-def samples_in(element):
-    """The samples in an element of a dataset, or its spec: the first of nested tuples."""
-    while isinstance(element, (tuple, list)) and len(element):
-        element = element[0]
-    if isinstance(element, dict):
-        checks.fail(
-            "A batch must be samples, or a tuple that begins with them.",
-            f"a dict of {', '.join(map(repr, element))}",
-            "Choose the samples: dataset.map(lambda row: row['image']).",
-        )
-    return element
-
-
 def batches_seen(optimizer):
     """Integer variable: batches that an optimizer was given; `iterations` counts several that it accumulates as one."""
     return getattr(optimizer, "inner_optimizer", optimizer)._iterations
-
-
-def check_array(name, x):
-    """Whether `x` is an array or eager tensor, which then has rows, without NaN and inf; datasets are none."""
-    if not (hasattr(x, "shape") and hasattr(x, "__len__")):
-        return False
-    checks.not_empty(name, x)
-    checks.finite(name, x)
-    return True
 
 
 def _row_seeds(num_samples, seed, row_seeds):

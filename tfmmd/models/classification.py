@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfmmd import checks, distribute, layers
-from tfmmd.models.base import check_unweighted
+from tfmmd.models.data_checks import check_unweighted
 
 ONE_LABEL_A_ROW = "Labels must be one whole number for each row of `x`."
 MEND_OF_LABELS = "Turn one-hot labels into numbers with y.argmax(axis=1), a column [n, 1] with y.reshape(-1)."

@@ -1,4 +1,4 @@
-"""Checks of data and codes against what networks can give and kernels can see."""
+"""Checks of what `fit` and `evaluate` are given, and of data and codes against networks and kernels."""
 
 import warnings
 
@@ -60,6 +60,49 @@ def _out_of_range(name, values, bounds, source):
         f"{name} from {low:g} to {high:g}",
         "Rescale the data, or end the network with another activation.",
     )
+
+
+def check_feedable(x):
+    """Checks that `x` is something that `fit` can take batches from."""
+    many = hasattr(x, "__iter__") or hasattr(x, "__getitem__")
+    plain = isinstance(x, (str, bytes, dict, list, tuple, type))
+    if not many or plain or getattr(x, "shape", None) == ():
+        checks.fail(
+            "`x` must be an array, a dataset or a generator of batches.",
+            f"x of {type(x).__name__}",
+            "Give samples [n, ...], of a list np.asarray(x).",
+        )
+
+
+def check_unweighted(options):
+    """Refuses weights of rows: a discrepancy is one of whole samples."""
+    for name in ("sample_weight", "class_weight"):
+        if options.get(name) is not None:
+            checks.fail(
+                "Rows count equally here.", f"a {name}", f"Leave {name} out, or draw rows more often."
+            )
+
+
+def samples_in(element):
+    """The samples in an element of a dataset, or its spec: the first of nested tuples."""
+    while isinstance(element, (tuple, list)) and len(element):
+        element = element[0]
+    if isinstance(element, dict):
+        checks.fail(
+            "A batch must be samples, or a tuple that begins with them.",
+            f"a dict of {', '.join(map(repr, element))}",
+            "Choose the samples: dataset.map(lambda row: row['image']).",
+        )
+    return element
+
+
+def check_array(name, x):
+    """Whether `x` is an array or eager tensor, which then has rows, without NaN and inf; datasets are none."""
+    if not (hasattr(x, "shape") and hasattr(x, "__len__")):
+        return False
+    checks.not_empty(name, x)
+    checks.finite(name, x)
+    return True
 
 
 def check_no_split(options):

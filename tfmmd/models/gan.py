@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfmmd import checks, distribute, kernels, objectives, seeds
 from tfmmd.models import data_checks, players
-from tfmmd.models.base import GenerativeModel, batches_seen, check_array, check_feedable, samples_in
+from tfmmd.models.base import GenerativeModel, batches_seen
 from tfmmd.models.generator import GeneratorModel, check_network, full_precision, num_rows
 from tfmmd.penalties import Move
 from tfmmd.registry import register
@@ -136,13 +136,13 @@ class AdversarialModel(GeneratorModel):
             ValueError: If the rows of a batch cannot be divided among the steps.
         """
         self._assert_compile_called("fit")
-        check_feedable(x)
+        data_checks.check_feedable(x)
         replicas = self.distribute_strategy.num_replicas_in_sync
         if isinstance(x, tf.data.Dataset):
-            rows = samples_in(x.element_spec)
+            rows = data_checks.samples_in(x.element_spec)
             self.check_data(rows)
             players.check_batch(checks.shape_of(rows)[0], self.critic_steps, replicas)
-        elif check_array("x", x):
+        elif data_checks.check_array("x", x):
             data_checks.check_no_split(kwargs)
             self.check_data(x)
             rows = players.batch_rows(len(x), batch_size, self.critic_steps, ROWS_PER_STEP, replicas)
