@@ -80,6 +80,11 @@ def clip_by_norm(gradients, norm):
     return [None if g is None else share(g) for g in clipped]
 
 
+def unscaled(optimizer):
+    """The optimizer inside of a `LossScaleOptimizer`, any other as it is."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
+
+
 def clip_as(optimizer, gradients):
     """Replicas' shares of gradients, clipped so that the optimizer's own clipping acts as on one device.
 
@@ -93,7 +98,7 @@ def clip_as(optimizer, gradients):
     Returns:
         The shares of the clipped gradients, None where it was; outside of several replicas `gradients`.
     """
-    clip = _clipping(getattr(optimizer, "inner_optimizer", optimizer))
+    clip = _clipping(unscaled(optimizer))
     if clip is None or _context() is None:
         return gradients
     scale = optimizer.scale_loss(1.0)

@@ -80,33 +80,6 @@ def test_equal_runs_of_two_tables_share_a_folder():
     assert len({cell.folder for cell in other}) == 4
 
 
-@pytest.fixture(scope="module")
-def ensemble(tmp_path_factory):
-    """The rows of a table whose second row is an ensemble of two runs, and the folder of the runs."""
-    sizes = {"steps": 2, "critic_hidden": [8], "generator_hidden": [8], "initial_rows": 50, "num_samples": 50}
-    rows = [
-        tables.Row("alone", "semi-supervised", ("quick", sizes)),
-        tables.Row("together", "semi-supervised", ("quick", {**sizes, "label_seed": 0}), ensemble=True),
-    ]
-    table = tables.Table("votes", "Votes", (contents.ERRORS,), rows, ("digits",), ("test_errors",))
-    runs = tmp_path_factory.mktemp("votes")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(processes.Processes, "outcome", in_this_process)
-        return cells.run_table(table, "quick", "digits", 2, runs, lambda line: None), runs
-
-
-def test_an_ensemble_has_one_score_and_the_minutes_of_its_members(ensemble):
-    (together,) = ensemble[0]["together"]
-    assert together["members"] == 2 and together["metrics"]["test rows"] == 300
-    minutes = [read_json(folder / "seconds.json")["seconds"] / 60 for folder in sorted(ensemble[1].iterdir())]
-    assert 0 < together["minutes"] <= round(sum(minutes), 1) + 0.1
-
-
-def test_the_member_with_labels_of_its_own_seed_is_the_run_of_the_row_alone(ensemble):
-    assert len(list(ensemble[1].iterdir())) == 3
-    assert [record["seed"] for record in ensemble[0]["alone"]] == [0, 1]
-
-
 @pytest.mark.parametrize("name, same", [("checkpoint_every", True), ("learning_rate", False)])
 def test_a_preset_that_changes_its_numbers_gets_a_folder_of_its_own(name, same, monkeypatch):
     free = dataclasses.replace(tables.cells(TABLE, "quick", "digits", 1)[0], overrides=())

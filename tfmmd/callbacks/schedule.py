@@ -131,7 +131,7 @@ class KIDLearningRate(keras.callbacks.Callback):
     def optimizers(self):
         """The model's optimizers, the generator's first."""
         found = [getattr(self.model, name) for name in self.model.compile_names if "optimizer" in name]
-        return [o.inner_optimizer if hasattr(o, "inner_optimizer") else o for o in found]
+        return [distribute.unscaled(optimizer) for optimizer in found]
 
     # -- the test --------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfmmd import checks
+from tfmmd import checks, distribute
 from tfmmd.callbacks import checkpoint, files
 from tfmmd.callbacks.steps import StepCounter
 from tfmmd.data.images import check_range
@@ -198,7 +198,7 @@ class DivergenceGuard(StepCounter):
 
 
 def _lower_rate(name, optimizer, factor):
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    optimizer = distribute.unscaled(optimizer)
     rate = optimizer.get_config()["learning_rate"]
     if not isinstance(rate, (int, float)):
         checks.fail(

@@ -289,7 +289,7 @@ class TakeAverages(keras.callbacks.Callback):
 
 def batches_seen(optimizer):
     """Integer variable: batches that an optimizer was given; `iterations` counts several that it accumulates as one."""
-    return getattr(optimizer, "inner_optimizer", optimizer)._iterations
+    return distribute.unscaled(optimizer)._iterations
 
 
 def _row_seeds(num_samples, seed, row_seeds):

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfmmd import checks
+from tfmmd import checks, distribute
 
 NARROW = 0.01  # width over spread; 0.1 to 0.3 is usual, 0.002 is what a model without regulariser runs to
 VOID = 0.1  # spread over width: below it a code says nothing of its row
@@ -29,8 +29,7 @@ class KeepCodes(keras.callbacks.Callback):
         self.model.store_codes(self.rows, warn=False)
 
     def on_train_end(self, logs=None):
-        optimizer = self.model.optimizer
-        if getattr(optimizer, "inner_optimizer", optimizer).use_ema:  # Keras has put averages for the weights
+        if distribute.unscaled(self.model.optimizer).use_ema:  # Keras has put averages for the weights
             self.model.store_codes(self.rows, warn=False)
         tables = (keras.ops.convert_to_numpy(v) for v in (self.model.code_means, self.model.code_scales))
         warn_if_collapsed(*tables)

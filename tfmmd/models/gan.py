@@ -146,7 +146,7 @@ class AdversarialModel(GeneratorModel):
             data_checks.check_no_split(kwargs)
             self.check_data(x)
             rows = players.batch_rows(len(x), batch_size, self.critic_steps, ROWS_PER_STEP, replicas)
-            seed = self.seed + int(distribute.read(self.generator_optimizer.iterations))
+            seed = self.seed + int(distribute.read(batches_seen(self.generator_optimizer)))
             x, y, batch_size = players.batches(x, rows, kwargs.pop("shuffle", True), seed), None, None
         return super().fit(x, y, batch_size, *args, **kwargs)
 
