@@ -34,29 +34,6 @@ def subject(written):
     model.close()
 
 
-def _sampling(system):
-    """A model that can sample: one whose codes come from data has to see some first."""
-    model = system.build()
-    if not all(np.isfinite(weight.numpy()).all() for weight in model.weights):
-        system.compile(model)
-        model.fit(systems.digits(64), batch_size=system.batch_size, epochs=1, verbose=0)
-    return model
-
-
-@pytest.mark.parametrize("name", systems.SYSTEMS)
-def test_every_system_is_written_and_verified(name, tmp_path):
-    model = _sampling(systems.SYSTEMS[name])
-    path = saved_model.save(model, tmp_path / "models", name)
-    report = verify.verify(path)
-    assert report.passed, verify.text(report)
-    loaded = LoadedModel(path)
-    seeds = np.array([3, -3], np.int64)
-    np.testing.assert_array_equal(
-        loaded.run("sample", {"seed": seeds})["samples"], model.sample(seeds=seeds).numpy()
-    )
-    loaded.close()
-
-
 def test_the_newest_version_of_a_model_folder_is_checked(models, new_version):
     assert verify.verify(models / NAME).path.name == "1"
     new_version(3)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from export import saved_model, verify
 from tests.harness import assert_same_rows
 from tests.systems import SYSTEMS, compile_two, digits
 from tfmmd import kernels, penalties, priors, registry
@@ -45,6 +46,13 @@ def continued(tmp_path_factory):
         return found
 
     return get
+
+
+@pytest.fixture(scope="module")
+def exported(trained, tmp_path_factory):
+    """name -> folder of the version that `export save` writes of `trained(name)`, made once."""
+    folder = tmp_path_factory.mktemp("models")
+    return functools.cache(lambda name: saved_model.save(trained(name), folder, name))
 
 
 def build(name):
@@ -179,20 +187,17 @@ def test_loaded_model_trains_on_as_the_saved_one(name, continued):
 
 
 @ALL
-def test_saved_model_samples_bit_equal_in_both_loaders(name, trained, tmp_path):
-    model = trained(name)
-    model.export(tmp_path / "1")
-    expected = model.sample(4, seed=1).numpy()
-    served = tf.saved_model.load(str(tmp_path / "1")).signatures["serving_default"]
+def test_saved_model_samples_bit_equal_in_both_loaders(name, trained, exported):
+    expected = trained(name).sample(4, seed=1).numpy()
+    served = tf.saved_model.load(str(exported(name))).signatures["serving_default"]
     np.testing.assert_array_equal(served(seed=tf.range(1, 5, dtype=tf.int64))["samples"], expected)
-    np.testing.assert_array_equal(_run_tf1(tmp_path / "1", np.arange(1, 5)), expected)
+    np.testing.assert_array_equal(_run_tf1(exported(name), np.arange(1, 5)), expected)
 
 
 @ALL
-def test_every_endpoint_has_a_batch_dimension_first(name, trained):
-    for function, specs in trained(name).endpoints().values():
-        outputs = tf.function(function, input_signature=specs).get_concrete_function().structured_outputs
-        assert all(spec.shape[0] is None for spec in (*specs, *tf.nest.flatten(outputs)))
+def test_saved_model_passes_every_check_of_verify(name, exported):
+    report = verify.verify(exported(name))
+    assert report.passed, verify.text(report)
 
 
 @ALL
