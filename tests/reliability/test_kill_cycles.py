@@ -30,10 +30,12 @@ def check(records, kills):
 
 
 def test_20_killed_and_resumed_runs_end_bit_equal(tmp_path):
-    check(cycles(tmp_path, "--cycles", "4", "--chain", "4"), 20)
+    check(cycles(tmp_path, "--cycles", "4", "--chain", "4", "--eager"), 20)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_180_more_run_eagerly_end_bit_equal(tmp_path):
-    check(cycles(tmp_path, "--cycles", "36", "--chain", "6", "--seed", "1", "--eager"), 180)
+@pytest.mark.parametrize(("kills", "options"), [(180, ["--eager"]), (20, [])], ids=["eager", "graph"])
+def test_more_killed_and_resumed_runs_end_bit_equal(tmp_path, kills, options):
+    chain = ["--cycles", str(kills // len(SYSTEMS)), "--chain", str(min(6, kills // len(SYSTEMS)))]
+    check(cycles(tmp_path, *chain, "--seed", "1", *options), kills)
