@@ -87,7 +87,7 @@ class _Progress:
             self.begun += 1
             seconds = (time.monotonic() - self.start) / self.done if self.done else None
             rest = duration(seconds * (self.number - self.done)) if seconds else "unknown"
-            head = f"[{self.table.name} {self.begun}/{self.number}] {cell.label}, seed {cell.seed}"
+            head = f"[{self.table.name} {self.begun}/{self.number}] {cell.name}"
             self.report(f"{head}: {self.number - self.done} to run, time left {rest}")
 
     def end(self):
@@ -149,7 +149,7 @@ def _measure(cell, folder, processes):
     missing = [name for name in cell.measures if not old or name not in old["measures"]]
     flags = [flag for name in missing for flag in ("--measure", name)]
     if old:
-        scores = {**old["scores"], **processes.trainers(["evaluate", str(folder), *flags], _name(cell))}
+        scores = {**old["scores"], **processes.trainers(["evaluate", str(folder), *flags], cell.name)}
     else:
         scores = _trained(cell, folder, flags, processes)
     write_json(folder / RECORD, {"measures": [*(old["measures"] if old else ()), *missing], "scores": scores})
@@ -161,11 +161,7 @@ def _trained(cell, folder, flags, processes):
     command += ["--seed", str(cell.seed), "--run-dir", str(folder), "--resume", *flags]
     for name, value in cell.overrides:
         command += ["--set", f"{name}={json.dumps(value)}"]
-    return processes.trainers(command, _name(cell))["metrics"]
-
-
-def _name(cell):
-    return f"{cell.label}, seed {cell.seed}"
+    return processes.trainers(command, cell.name)["metrics"]
 
 
 def _add_seconds(folder, seconds):

@@ -41,6 +41,7 @@ class Row:
         published: What the paper prints, by dataset.
         target: What the first column must reach (higher or lower is better as the column says), by dataset.
         ensemble: Whether the seeds are members that vote, not repetitions.
+        varies: What differs from one repetition to the next: "seed", all that is random, or a setting that is a seed.
         datasets: The datasets it is for; empty means all of the table's.
     """
 
@@ -51,6 +52,7 @@ class Row:
     published: dict = dataclasses.field(default_factory=dict)
     target: dict = dataclasses.field(default_factory=dict)
     ensemble: bool = False
+    varies: str = "seed"
     datasets: tuple = ()
 
     def recipe(self, preset):
@@ -100,6 +102,12 @@ class Cell:
     measures: tuple
 
     @property
+    def name(self):
+        """What people call it: its row, and the seeds that tell it from the others of the row."""
+        seeds = [("seed", self.seed), *(item for item in self.overrides if item[0].endswith("_seed"))]
+        return ", ".join([self.label, *(f"{name} {value}" for name, value in seeds)])
+
+    @property
     def training(self):
         """The settings that its numbers depend on, as JSON gives them back."""
         settings = systems.recipe(self.system).resolve(self.dataset, self.preset, dict(self.overrides))
@@ -116,19 +124,20 @@ class Cell:
 def cells(table, preset, dataset, num_seeds):
     """The runs of a table, seed by seed, so that every row has its first before any has its second."""
     return [
-        Cell(
-            table.name,
-            row.label,
-            row.system,
-            dataset,
-            row.recipe(preset)[0],
-            _overrides(row.recipe(preset)[1], seed),
-            seed,
-            table.measures,
-        )
-        for seed in range(num_seeds)
+        _cell(table, row, dataset, preset, number)
+        for number in range(num_seeds)
         for row in table.rows_for(dataset, preset)
     ]
+
+
+def _cell(table, row, dataset, preset, number):
+    """A row's repetition of a number."""
+    recipe_preset, settings = row.recipe(preset)
+    seed = number if row.varies == "seed" else 0
+    if row.varies != "seed":
+        settings = {**settings, row.varies: number}
+    told = _overrides(settings, seed)
+    return Cell(table.name, row.label, row.system, dataset, recipe_preset, told, seed, table.measures)
 
 
 def _overrides(settings, seed):

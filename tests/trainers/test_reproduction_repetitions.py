@@ -1,4 +1,4 @@
-"""Rows of the reproduction book whose seeds vote."""
+"""Rows of the reproduction book whose seeds vote, or choose the labels alone."""
 
 import pytest
 
@@ -32,3 +32,12 @@ def test_an_ensemble_has_one_score_and_the_minutes_of_its_members(ensemble):
 def test_the_member_with_labels_of_its_own_seed_is_the_run_of_the_row_alone(ensemble):
     assert len(list(ensemble[1].iterdir())) == 3
     assert [record["seed"] for record in ensemble[0]["alone"]] == [0, 1]
+
+
+def test_repetitions_of_a_row_of_one_start_differ_in_their_labels_alone():
+    row = tables.Row("one start", "semi-supervised", ("quick", {"steps": 2}), varies="label_seed")
+    table = tables.Table("votes", "Votes", rows=(row,), datasets=("digits",))
+    first, second = tables.cells(table, "quick", "digits", 2)
+    assert (first.seed, second.seed) == (0, 0) and first.training["label_seed"] is None
+    assert second.training == {**first.training, "label_seed": 1}
+    assert [first.name, second.name] == ["one start, seed 0", "one start, seed 0, label_seed 1"]
