@@ -3,6 +3,8 @@
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+if "PYTEST_XDIST_WORKER" in os.environ:  # of several workers each has a core
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 import matplotlib
 import pytest

@@ -41,7 +41,7 @@ def test_value_and_gradients_in_float64_are_exact(kernel, estimator, options):
 
 @EVERY_KERNEL
 @QUADRATIC
-@METHODS
+@pytest.mark.parametrize("options", [{"method": "plain"}, {}, {"tile_rows": 25}], ids=str)
 @pytest.mark.parametrize("offset", [0.0, 100.0])
 def test_value_and_gradients_in_float32_are_within_1e5(kernel, estimator, options, offset):
     x, y = harness.samples(60, 41, offset=offset)
@@ -160,7 +160,7 @@ def test_other_estimators_have_the_gradient_of_finite_differences(estimator):
     np.testing.assert_allclose(exact[0], numeric[0], atol=1e-6)
 
 
-@EVERY_KERNEL
+@pytest.mark.parametrize("kernel", harness.KINDS_OF_KERNEL, ids=repr)
 @pytest.mark.parametrize("rows", [1, 3, 7, 12, 17, 1000])
 def test_the_tiles_do_not_change_the_result(kernel, rows):
     x, y = harness.samples(17, 12)
