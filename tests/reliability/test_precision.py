@@ -9,9 +9,12 @@ from tests import harness, systems
 from tfmmd import discrepancies, kernels, models, priors
 
 POLICIES = {"mixed_bfloat16": "bfloat16", "mixed_float16": "float16"}
-TRAINED = [(name, "mixed_float16") for name in systems.SYSTEMS]  # the narrower range, in every system
-TRAINED += [
-    (name, "mixed_bfloat16") for name in ("gmmn", "vae", "gae", "wae-gan", "mmd-gan", "semi-supervised")
+ENGINES = ("gmmn", "vae", "gae", "wae-gan", "mmd-gan", "semi-supervised")  # one system of each
+OTHERS = [name for name in systems.SYSTEMS if name not in ENGINES]
+TRAINED = [
+    *((name, "mixed_float16") for name in systems.SYSTEMS),  # the narrower range
+    *((name, "mixed_bfloat16") for name in ENGINES),
+    *(pytest.param(name, "mixed_bfloat16", marks=pytest.mark.slow) for name in OTHERS),
 ]
 
 

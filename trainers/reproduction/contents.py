@@ -202,7 +202,7 @@ def _labels(
 ):
     settings = {"labels_per_class": per_class, **settings}
     schedule = ", our schedule" if preset == "best" else ""
-    kind = ", ensemble" if "label_seed" in settings else "" if varies == "seed" else ", one start"
+    kind = ", ensemble" if "label_seed" in settings else ", one start" if varies == "label_seed" else ""
     return Row(
         f"{10 * per_class} labels{schedule}{kind}",
         "semi-supervised",
