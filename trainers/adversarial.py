@@ -8,6 +8,7 @@ from trainers import lenet
 from trainers.schedules import learning_rate
 
 GENERATORS = ("dcgan", "resnet")
+ALARM_ROWS = 1000  # real samples that the collapse alarm compares with
 EXTRACTORS = ("lenet", "pixels")
 
 SETTINGS = {  # mbinkowski/MMD-GAN gan/main.py and its scripts unless marked "ours"
@@ -97,6 +98,17 @@ def compile_model(model, settings):
 def rows_per_step(settings):
     """Fresh rows for every step of both players."""
     return (settings.critic_steps + 1) * settings.batch_size
+
+
+def watchers(settings, data):
+    """`collapse_alarm`, and the learning rate scheduler where the settings ask for one: a recipe's `callbacks`."""
+    return [*collapse_alarm(settings, data), *kid_scheduler(settings, data)]
+
+
+def collapse_alarm(settings, data):
+    """An alarm that looks at samples at every report, as a list; the first tenth of a run may lack variety."""
+    reports = settings.steps // settings.report_every
+    return [callbacks.CollapseAlarm(data.train[:ALARM_ROWS], warmup=reports // 10)]
 
 
 def kid_scheduler(settings, data):

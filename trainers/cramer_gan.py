@@ -23,7 +23,7 @@ RECIPE = Recipe(
     reference="bellemare2017",
     build=build,
     compile=adversarial.compile_model,
-    callbacks=adversarial.kid_scheduler,
+    callbacks=adversarial.watchers,
     rows_per_step=adversarial.rows_per_step,
     settings={
         **adversarial.SETTINGS,

@@ -72,7 +72,7 @@ RECIPE = Recipe(
     reference="goodfellow2014",
     build=build,
     compile=compile_model,
-    callbacks=adversarial.kid_scheduler,
+    callbacks=adversarial.watchers,
     rows_per_step=adversarial.rows_per_step,
     settings={  # goodfeli/adversarial mnist.yaml unless marked "ours"
         **adversarial.SETTINGS,  # of DCGAN only

@@ -1,6 +1,7 @@
 """Improved GAN recipe: generation without labels, every technique a setting."""
 
 from tfmmd import models
+from trainers.adversarial import collapse_alarm
 from trainers.improved_players import CONV, MNIST, SETTINGS, initialize, make_optimizer, players, prior_of
 from trainers.recipe import Recipe
 
@@ -36,6 +37,7 @@ RECIPE = Recipe(
     compile=compile_model,
     prepare=initialize,
     rows_per_step=rows_per_step,
+    callbacks=collapse_alarm,
     measures=("parzen", "inception_score", "mode_coverage"),
     settings={  # the MNIST networks of the paper's semi-supervised part; the rest is "ours"
         **SETTINGS,

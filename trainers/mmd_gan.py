@@ -37,7 +37,7 @@ RECIPE = Recipe(
     reference="binkowski2018",
     build=build,
     compile=adversarial.compile_model,
-    callbacks=adversarial.kid_scheduler,
+    callbacks=adversarial.watchers,
     rows_per_step=adversarial.rows_per_step,
     settings={
         **adversarial.SETTINGS,

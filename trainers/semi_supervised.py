@@ -4,6 +4,7 @@ import numpy as np
 
 from tfmmd import data as datasets
 from tfmmd import models
+from trainers.adversarial import collapse_alarm
 from trainers.improved_players import CONV, MNIST, SETTINGS, initialize, make_optimizer, players, prior_of
 from trainers.recipe import Recipe
 
@@ -60,6 +61,7 @@ RECIPE = Recipe(
     compile=compile_model,
     prepare=initialize,
     batches=batches,
+    callbacks=collapse_alarm,
     measures=("test_errors",),
     settings={
         **SETTINGS,

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests import systems
 from tfmmd import callbacks, kernels
@@ -64,6 +66,16 @@ def test_a_saturated_kernel_fires_with_the_bandwidth_that_would_mend_it():
 def test_an_alarm_can_stop_training():
     alarm = alarm_on(np.repeat(healthy()[:1], 256, 0), stop=True)
     assert alarm.model.stop_training
+
+
+def test_the_numbers_reach_tensorboard_through_a_folder_named_later(tmp_path):
+    alarm = callbacks.CollapseAlarm(systems.digits(500), num_samples=64)
+    alarm.write_to(tmp_path)
+    alarm.set_model(Fake(healthy()))
+    alarm.on_epoch_end(0)
+    events = EventAccumulator(str(tmp_path), size_guidance={"tensors": 0}).Reload()
+    (spread,) = events.Tensors("collapse/spread")
+    assert float(tf.make_ndarray(spread.tensor_proto)) == pytest.approx(alarm.numbers["spread"])
 
 
 def test_unique_share_counts_copies_once():

@@ -4,10 +4,13 @@ import types
 
 import pytest
 
+from tfmmd import callbacks
 from trainers import systems
 from trainers.recipe import COMMON, parse_overrides
+from trainers.run_data import RunData
 
 NAMES = systems.names()
+CRITICS = ["gan", "wgan-gp", "cramer-gan", "mmd-gan"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -35,12 +38,20 @@ def test_the_special_setting_wins_and_the_command_line_wins_over_it():
     assert recipe.resolve("digits", "quick", {"steps": 3}).steps == 3
 
 
-@pytest.mark.parametrize("name", ["gan", "wgan-gp", "cramer-gan", "mmd-gan"])
+@pytest.mark.parametrize("name", CRITICS)
 def test_the_critics_initial_steps_are_handed_to_compile(name):
     recipe, told = systems.recipe(name), {}
     settings = recipe.resolve("digits", "quick", {"initial_critic_steps": 7})
     recipe.compile(types.SimpleNamespace(compile=lambda **options: told.update(options)), settings)
     assert told["initial_critic_steps"] == 7
+
+
+@pytest.mark.parametrize("name", [*CRITICS, "improved-gan", "semi-supervised"])
+def test_runs_of_a_generator_against_a_critic_have_an_alarm_for_collapse(name):
+    recipe = systems.recipe(name)
+    settings = recipe.resolve("digits", "quick", {"steps": 2_000, "report_every": 50})
+    found = recipe.callbacks(settings, RunData("digits", settings, 0))
+    assert [alarm.warmup for alarm in found if isinstance(alarm, callbacks.CollapseAlarm)] == [4]
 
 
 @pytest.mark.parametrize("name", ["improved-gan", "semi-supervised"])

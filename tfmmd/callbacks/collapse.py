@@ -79,9 +79,13 @@ class CollapseAlarm(keras.callbacks.Callback):
         limits = {"unique": min_unique, "spread": min_spread, "recall": min_recall, "entropy": min_entropy}
         self.limits = {k: checks.non_negative(f"min_{k}", v) for k, v in limits.items()}
         self.max_saturation = max_saturation
-        self.writer = tf.summary.create_file_writer(str(log_dir)) if log_dir else None
+        self.write_to(log_dir)
         self.alarms, self.numbers = [], {}
         self.best_recall, self.good = 0.0, set()
+
+    def write_to(self, log_dir, directory=None):
+        """Sets the TensorBoard folder, which may be None; the run folder gets nothing."""
+        self.writer = tf.summary.create_file_writer(str(log_dir)) if log_dir else None
 
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every:
