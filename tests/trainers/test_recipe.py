@@ -5,7 +5,7 @@ import types
 import pytest
 
 from tfmmd import callbacks
-from trainers import systems
+from trainers import gan, systems
 from trainers.recipe import COMMON, parse_overrides
 from trainers.run_data import RunData
 
@@ -52,6 +52,17 @@ def test_runs_of_a_generator_against_a_critic_have_an_alarm_for_collapse(name):
     settings = recipe.resolve("digits", "quick", {"steps": 2_000, "report_every": 50})
     found = recipe.callbacks(settings, RunData("digits", settings, 0))
     assert [alarm.warmup for alarm in found if isinstance(alarm, callbacks.CollapseAlarm)] == [4]
+
+
+@pytest.mark.parametrize("network", gan.NETWORKS)
+def test_gan_has_the_players_of_its_network(network):
+    settings = gan.RECIPE.resolve("digits", "quick", {"network": network})
+    model = gan.RECIPE.build(settings, RunData("digits", settings, 0))
+    convolutions = [
+        any("conv" in layer.name for layer in player.layers) for player in (model.generator, model.critic)
+    ]
+    assert convolutions == ["dcgan" in network, network == "dcgan"]
+    assert model.sample(3, seed=1).shape == (3, 8, 8, 1)
 
 
 @pytest.mark.parametrize("name", ["improved-gan", "semi-supervised"])
