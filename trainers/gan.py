@@ -14,6 +14,7 @@ NETWORKS = ("maxout", "dcgan", "dcgan-maxout")  # the last: the generator of DCG
 
 
 def build_generator(settings, data):
+    """The generator of `settings.network`."""
     if checks.one_of("network", settings.network, NETWORKS) != "maxout":
         return adversarial.generator(settings, data)
     return networks.maxout_gan_generator(
@@ -25,6 +26,7 @@ def build_generator(settings, data):
 
 
 def build_critic(settings, data):
+    """The critic of `settings.network`."""
     if settings.network == "dcgan":
         return networks.dcgan_critic(
             data.sample_shape,
