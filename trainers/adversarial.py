@@ -106,9 +106,9 @@ def watchers(settings, data):
 
 
 def collapse_alarm(settings, data):
-    """An alarm that looks at samples at every report, as a list; the first tenth of a run may lack variety."""
+    """An alarm that looks at samples at every report, as a list; for half of a run variety may still be to come."""
     reports = settings.steps // settings.report_every
-    return [callbacks.CollapseAlarm(data.train[:ALARM_ROWS], warmup=reports // 10)]
+    return [callbacks.CollapseAlarm(data.train[:ALARM_ROWS], warmup=max(1, reports // 2))]
 
 
 def kid_scheduler(settings, data):

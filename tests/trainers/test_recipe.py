@@ -51,7 +51,7 @@ def test_runs_of_a_generator_against_a_critic_have_an_alarm_for_collapse(name):
     recipe = systems.recipe(name)
     settings = recipe.resolve("digits", "quick", {"steps": 2_000, "report_every": 50})
     found = recipe.callbacks(settings, RunData("digits", settings, 0))
-    assert [alarm.warmup for alarm in found if isinstance(alarm, callbacks.CollapseAlarm)] == [4]
+    assert [alarm.warmup for alarm in found if isinstance(alarm, callbacks.CollapseAlarm)] == [20]
 
 
 @pytest.mark.parametrize("network", gan.NETWORKS)

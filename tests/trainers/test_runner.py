@@ -43,6 +43,14 @@ def test_a_run_leaves_the_files_of_the_design(finished):
     assert names == {"config.json", "model.keras", "checkpoints", "logs", "samples.png"}
 
 
+def test_a_run_whose_samples_are_alike_warns_and_goes_on_to_its_end(tmp_path):
+    overrides = {**TINY, "generator_hidden": [8], "critic_units": 4, "learning_rate": 1e-9}
+    del overrides["hidden"]
+    with pytest.warns(UserWarning, match="Samples should stay varied. Received: spread=0.0"):
+        folder = runner.run(runner.RunOptions("gan", run_dir=str(tmp_path / "a"), overrides=overrides))
+    assert checkpoint.list_files(folder.checkpoints)[-1][0] == TINY["steps"]
+
+
 def test_the_config_says_every_setting_the_seed_and_the_versions(finished):
     config = read_json(finished.config)
     assert config["settings"]["hidden"] == [16] and config["seed"] == 0 and config["versions"]["keras"]
