@@ -8,7 +8,6 @@ from trainers import lenet
 from trainers.schedules import learning_rate
 
 GENERATORS = ("dcgan", "resnet")
-ALARM_ROWS = 1000  # real samples that the collapse alarm compares with
 EXTRACTORS = ("lenet", "pixels")
 
 SETTINGS = {  # mbinkowski/MMD-GAN gan/main.py and its scripts unless marked "ours"
@@ -108,7 +107,7 @@ def watchers(settings, data):
 def collapse_alarm(settings, data):
     """An alarm that looks at samples at every report, as a list; for half of a run variety may still be to come."""
     reports = settings.steps // settings.report_every
-    return [callbacks.CollapseAlarm(data.train[:ALARM_ROWS], warmup=max(1, reports // 2))]
+    return [callbacks.CollapseAlarm(data.train, warmup=max(1, reports // 2))]
 
 
 def kid_scheduler(settings, data):
