@@ -120,7 +120,7 @@ RECIPE = Recipe(
             "learning_rate": 1e-3,
             "beta_2": 0.999,
             "schedule": "cosine",
-            "steps": 40_000,
+            "steps": 120_000,
         },
     },
     special={("digits", "quick"): {"learning_rate": 2e-3, "steps": 4_000, "num_samples": 1297}},
