@@ -8,7 +8,6 @@ import numpy as np
 from tfmmd import layers
 from tfmmd.networks.dense import as_shape
 
-PIXEL_DROPOUT, HIDDEN_DROPOUT = 0.2, 0.5  # goodfeli/adversarial mnist.yaml: keep 0.8 and 0.5
 MARGIN = 1e-3  # of a mean pixel's distance to 0 and 1, ours; the source has 1e-7 and biases near -16
 
 
@@ -41,7 +40,16 @@ def maxout_gan_generator(latent_size=100, output_shape=(28, 28, 1), *, hidden=(1
     return keras.Model(inputs, x, name="generator")
 
 
-def maxout_gan_critic(input_shape=(28, 28, 1), *, units=240, pieces=5, num_layers=2, seed=0):
+def maxout_gan_critic(
+    input_shape=(28, 28, 1),
+    *,
+    units=240,
+    pieces=5,
+    num_layers=2,
+    pixel_dropout=0.2,
+    hidden_dropout=0.5,
+    seed=0,
+):
     """The critic of the original GAN: maxout layers with dropout before each layer, and a logit.
 
     Args:
@@ -49,6 +57,8 @@ def maxout_gan_critic(input_shape=(28, 28, 1), *, units=240, pieces=5, num_layer
         units: Units of a maxout layer.
         pieces: Linear pieces of a unit.
         num_layers: Number of maxout layers.
+        pixel_dropout: Share of pixels, in [0, 1), that are zero in a training step; 0.2 is the paper's.
+        hidden_dropout: The same of the units of each maxout layer; 0.5 is the paper's.
         seed: Seed of the dropout.
 
     Returns:
@@ -59,9 +69,9 @@ def maxout_gan_critic(input_shape=(28, 28, 1), *, units=240, pieces=5, num_layer
     inputs = keras.Input(as_shape(input_shape))
     x = keras.layers.Flatten()(inputs)
     for layer in range(num_layers):
-        x = layers.Dropout(HIDDEN_DROPOUT if layer else PIXEL_DROPOUT, seed=seed + layer)(x)
+        x = layers.Dropout(hidden_dropout if layer else pixel_dropout, seed=seed + layer)(x)
         x = layers.Maxout(units, pieces, kernel_initializer=_uniform(0.005))(x)
-    x = layers.Dropout(HIDDEN_DROPOUT, seed=seed + num_layers)(x)
+    x = layers.Dropout(hidden_dropout, seed=seed + num_layers)(x)
     x = keras.layers.Dense(1, kernel_initializer=_uniform(0.005), dtype="float32")(x)
     return keras.Model(inputs, x, name="critic")
 
