@@ -132,6 +132,14 @@ def non_negative(name, value):
     return given
 
 
+def dropout_rate(name, value):
+    """Returns `value` as one float in [0, 1)."""
+    given = non_negative(name, value)
+    if given >= 1:
+        fail(f"`{name}` must be in [0, 1).", f"{name}={value!r}", "Give the share of zeros, such as 0.5.")
+    return given
+
+
 def positive_int(name, value):
     """Returns `value` as a positive int below 2**31."""
     given = number(name, value)

@@ -96,11 +96,13 @@ def test_maxout_critic_drops_units_in_training_only():
     assert np.ptp(critic(x, training=False)) < 1e-6 < np.ptp(critic(x, training=True))
 
 
-@pytest.mark.parametrize("dropout", ["pixel_dropout", "hidden_dropout"])
-def test_maxout_critic_drops_as_many_as_it_is_told(dropout):
-    def spread(**share):
-        shares = {"pixel_dropout": 0.0, "hidden_dropout": 0.0, **share}
-        critic = networks.maxout_gan_critic((8, 8, 1), units=6, pieces=3, **shares)
-        return np.ptp(critic(tf.ones([4, 8, 8, 1]), training=True))
+def test_maxout_critic_drops_the_shares_it_is_told():
+    critic = networks.maxout_gan_critic((8, 8, 1), units=6, pieces=3, pixel_dropout=0.1, hidden_dropout=0.3)
+    assert [layer.rate for layer in critic.layers if hasattr(layer, "rate")] == [0.1, 0.3, 0.3]
 
-    assert spread() < 1e-6 < spread(**{dropout: 0.5})
+
+@pytest.mark.parametrize("name", ["pixel_dropout", "hidden_dropout"])
+@pytest.mark.parametrize("value", [-0.1, 1.0])
+def test_a_dropout_that_is_no_share_is_named(name, value):
+    with pytest.raises(ValueError, match=f"`{name}`"):
+        networks.maxout_gan_critic((8, 8, 1), **{name: value})

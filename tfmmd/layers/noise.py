@@ -112,11 +112,7 @@ class Dropout(NoiseLayer):
 
     def __init__(self, rate, seed=None, **kwargs):
         super().__init__(seed, **kwargs)
-        self.rate = checks.non_negative("rate", rate)
-        if self.rate >= 1:
-            checks.fail(
-                "`rate` must be in [0, 1).", f"rate={rate!r}", "Give the share of zeros, such as 0.5."
-            )
+        self.rate = checks.dropout_rate("rate", rate)
 
     def is_off(self):
         return self.rate == 0

@@ -5,7 +5,7 @@ import math
 import keras
 import numpy as np
 
-from tfmmd import layers
+from tfmmd import checks, layers
 from tfmmd.networks.dense import as_shape
 
 MARGIN = 1e-3  # of a mean pixel's distance to 0 and 1, ours; the source has 1e-7 and biases near -16
@@ -57,15 +57,20 @@ def maxout_gan_critic(
         units: Units of a maxout layer.
         pieces: Linear pieces of a unit.
         num_layers: Number of maxout layers.
-        pixel_dropout: Share of pixels, in [0, 1), that are zero in a training step; 0.2 is the paper's.
-        hidden_dropout: The same of the units of each maxout layer; 0.5 is the paper's.
+        pixel_dropout: Share of pixels, in [0, 1), that are zero in a training step; 0.2 in the official code.
+        hidden_dropout: The same of the units of each maxout layer; 0.5 in the official code.
         seed: Seed of the dropout.
 
     Returns:
         `keras.Model`, `[b, *input_shape]` -> logits `[b, 1]`.
 
+    Raises:
+        ValueError: If a dropout lies outside [0, 1).
+
     Reference: [goodfellow2014]
     """
+    pixel_dropout = checks.dropout_rate("pixel_dropout", pixel_dropout)
+    hidden_dropout = checks.dropout_rate("hidden_dropout", hidden_dropout)
     inputs = keras.Input(as_shape(input_shape))
     x = keras.layers.Flatten()(inputs)
     for layer in range(num_layers):
