@@ -71,6 +71,16 @@ def test_two_calls_of_fit_equal_one():
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
+def test_a_backup_is_restored_before_the_order_of_the_rows(fitted, tmp_path):
+    settings = {"unlabelled": digits(64), "batch_size": 16, "verbose": 0}
+    backup = keras.callbacks.BackupAndRestore(str(tmp_path), delete_checkpoint=False)
+    make().fit(digits(20), Y[:20], epochs=1, callbacks=[backup], **settings)
+    restored = make()
+    restored.fit(digits(20), Y[:20], epochs=2, callbacks=[backup], **settings)
+    for a, b in zip(fitted.get_weights(), restored.get_weights()):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
 def test_a_dataset_trains_as_its_arrays(fitted):
     model = make()
     stream = data.semi_supervised_batches((digits(20), Y[:20]), digits(64), 16, seed=0, num_unlabelled=2)

@@ -133,7 +133,16 @@ class SemiSupervisedGAN(GeneratorModel):
             self.average.reset(self.critic.trainable_variables)
 
     def fit(
-        self, x=None, y=None, batch_size=None, epochs=1, *, unlabelled=None, steps_per_epoch=None, **kwargs
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        *,
+        unlabelled=None,
+        steps_per_epoch=None,
+        callbacks=None,
+        **kwargs,
     ):
         """As `keras.Model.fit`, on labelled and unlabelled data.
 
@@ -148,6 +157,7 @@ class SemiSupervisedGAN(GeneratorModel):
             epochs: As in Keras.
             unlabelled: Rows `[m, ...]`, which may hold the labelled ones too; None takes `x`.
             steps_per_epoch: As in Keras.
+            callbacks: As in Keras; the order of arrays goes on from the step that they restore.
             **kwargs: As in `keras.Model.fit`.
 
         Raises:
@@ -160,19 +170,31 @@ class SemiSupervisedGAN(GeneratorModel):
             self._check_arrays(x, y, unlabelled)
             rows = min(checks.positive_int("batch_size", batch_size or BATCH_SIZE), len(unlabelled))
             steps_per_epoch = steps_per_epoch or len(unlabelled) // rows
-            x, y = self._stream(x, y, unlabelled, rows), None
-        return super().fit(x, y, epochs=epochs, steps_per_epoch=steps_per_epoch, **kwargs)
+            start = tf.Variable(0, trainable=False, dtype=tf.int64)
+            find = keras.callbacks.LambdaCallback(
+                on_train_begin=lambda logs: start.assign(self._steps_done())
+            )
+            callbacks = [
+                callbacks or [],
+                find,
+            ]  # last: others, such as BackupAndRestore, restore the step first
+            x, y = self._stream(x, y, unlabelled, rows, start), None
+        return super().fit(
+            x, y, epochs=epochs, callbacks=callbacks, steps_per_epoch=steps_per_epoch, **kwargs
+        )
 
-    def _stream(self, x, y, unlabelled, rows):
+    def _steps_done(self):
+        return int(distribute.read(batches_seen(self.critic_optimizer))) // self.critic_steps
+
+    def _stream(self, x, y, unlabelled, rows, start_step):
         labelled = (np.asarray(x, np.float32), np.asarray(y))
-        start = int(distribute.read(batches_seen(self.critic_optimizer))) // self.critic_steps
         return semi_supervised_batches(
             labelled,
             np.asarray(unlabelled, np.float32),
             rows,
             seed=self.seed,
             num_unlabelled=2,
-            start_step=start,
+            start_step=start_step,
         )
 
     def _check_arrays(self, x, y, unlabelled):
