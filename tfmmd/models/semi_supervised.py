@@ -133,16 +133,7 @@ class SemiSupervisedGAN(GeneratorModel):
             self.average.reset(self.critic.trainable_variables)
 
     def fit(
-        self,
-        x=None,
-        y=None,
-        batch_size=None,
-        epochs=1,
-        *,
-        unlabelled=None,
-        steps_per_epoch=None,
-        callbacks=None,
-        **kwargs,
+        self, x=None, y=None, batch_size=None, epochs=1, *, unlabelled=None, steps_per_epoch=None, **kwargs
     ):
         """As `keras.Model.fit`, on labelled and unlabelled data.
 
@@ -157,7 +148,6 @@ class SemiSupervisedGAN(GeneratorModel):
             epochs: As in Keras.
             unlabelled: Rows `[m, ...]`, which may hold the labelled ones too; None takes `x`.
             steps_per_epoch: As in Keras.
-            callbacks: As in Keras; the order of arrays goes on from the step that they restore.
             **kwargs: As in `keras.Model.fit`.
 
         Raises:
@@ -170,21 +160,10 @@ class SemiSupervisedGAN(GeneratorModel):
             self._check_arrays(x, y, unlabelled)
             rows = min(checks.positive_int("batch_size", batch_size or BATCH_SIZE), len(unlabelled))
             steps_per_epoch = steps_per_epoch or len(unlabelled) // rows
-            start = tf.Variable(0, trainable=False, dtype=tf.int64)
-            find = keras.callbacks.LambdaCallback(
-                on_train_begin=lambda logs: start.assign(self._steps_done())
-            )
-            callbacks = [
-                callbacks or [],
-                find,
-            ]  # last: others, such as BackupAndRestore, restore the step first
-            x, y = self._stream(x, y, unlabelled, rows, start), None
-        return super().fit(
-            x, y, epochs=epochs, callbacks=callbacks, steps_per_epoch=steps_per_epoch, **kwargs
-        )
-
-    def _steps_done(self):
-        return int(distribute.read(batches_seen(self.critic_optimizer))) // self.critic_steps
+            start = StartStep()
+            kwargs["callbacks"] = [kwargs.get("callbacks") or [], start]
+            x, y = self._stream(x, y, unlabelled, rows, start.value), None
+        return super().fit(x, y, epochs=epochs, steps_per_epoch=steps_per_epoch, **kwargs)
 
     def _stream(self, x, y, unlabelled, rows, start_step):
         labelled = (np.asarray(x, np.float32), np.asarray(y))
@@ -307,3 +286,15 @@ class SemiSupervisedGAN(GeneratorModel):
         data = [signatures.spec("x", self.sample_shape)]
         classify = (lambda x: {"probabilities": signatures.per_row(self, x)}, data)
         return {**super().endpoints(), "classify": classify}
+
+
+class StartStep(keras.callbacks.Callback):
+    """Tells a stream its first step, `value`, once the callbacks before this one have restored the model."""
+
+    def __init__(self):
+        super().__init__()
+        self.value = tf.Variable(0, trainable=False, dtype=tf.int64)
+
+    def on_train_begin(self, logs=None):
+        seen = distribute.read(batches_seen(self.model.critic_optimizer))
+        self.value.assign(int(seen) // self.model.critic_steps)
