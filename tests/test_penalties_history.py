@@ -121,3 +121,16 @@ def test_an_average_is_not_taken_of_other_variables():
     average.follow(theta)
     with pytest.raises(ValueError, match="the variables that it was made for.*Freeze"):
         average.update(theta[1:])
+
+
+@pytest.mark.parametrize("use", [HistoricalAveraging.cost, HistoricalAveraging.update])
+def test_a_history_that_follows_nothing_yet_is_refused(use):
+    with pytest.raises(ValueError, match="follow"):
+        use(HistoricalAveraging(), variables())
+
+
+def test_a_penalty_of_other_variables_is_refused():
+    theta, history = variables(), HistoricalAveraging()
+    history.follow(theta)
+    with pytest.raises(ValueError, match="the variables that it was made for"):
+        history.cost(theta[1:])

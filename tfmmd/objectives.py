@@ -231,7 +231,8 @@ class SemiSupervised(Objective):
         self.fake_weight = checks.non_negative("fake_weight", fake_weight)
 
     def labelled_cost(self, logits, labels):
-        """Mean cross-entropy `[]` of logits `[b, K]` at integer labels `[b]`."""
+        """Mean cross-entropy `[]` of logits `[b, K]` at labels `[b]` of any integer type."""
+        labels = tf.cast(labels, tf.int64)
         return distribute.mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))
 
     def critic_cost(self, real, fake):

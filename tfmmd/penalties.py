@@ -245,6 +245,7 @@ class HistoricalAveraging(ParameterAverage):
 
     def cost(self, variables):
         """The penalty `[]` of the present values of `variables`."""
+        self._check_followed(variables)
         distances = [
             tf.nn.l2_loss(tf.convert_to_tensor(variable.value) - tf.stop_gradient(mean.value))
             for variable, mean in zip(variables, self.averages)

@@ -264,6 +264,8 @@ def run(run_dir, num_images=100, *, port=0, seed=0, on_start=None):
 
     seed = checks.int64("seed", seed)
     checks.non_negative("seed", seed)
+    if not 0 <= port < 2**16:
+        checks.fail("`port` must lie in 0..65535.", f"port={port}", "Use 0 for a free one.")
     model, config, run_data = runner.load(run_dir)
     trials = make_trials(model, run_data, num_images, seed)
     folder = RunFolder(run_dir)

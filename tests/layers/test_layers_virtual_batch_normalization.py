@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tests import reference_improved_gan as twin
-from tfmmd import layers
+from tfmmd import layers, models, priors
 
 SHAPES = pytest.mark.parametrize("shape", [(3,), (5, 3), (4, 4, 3)], ids=str)
 
@@ -118,7 +118,9 @@ def test_a_new_reference_replaces_the_old_one():
     np.testing.assert_array_equal(model.layers[0].reference, normal(6, 3, seed=8))
 
 
-@pytest.mark.parametrize("reference", [None, np.zeros(3), np.zeros((1, 3)), np.full((4, 3), np.nan)])
+@pytest.mark.parametrize(
+    "reference", [None, np.ones(3), np.ones((1, 3)), np.full((4, 3), np.nan), np.zeros((4, 3))]
+)
 def test_a_missing_small_or_broken_reference_is_refused(reference):
     with pytest.raises(ValueError, match="reference"):
         layers.ReferenceBatch(reference)
@@ -132,3 +134,32 @@ def test_a_reference_of_another_shape_is_refused():
 def test_a_batch_without_its_reference_is_refused():
     with pytest.raises(ValueError, match="at least 6 rows"):
         make()(normal(4, 3))
+
+
+@pytest.mark.parametrize("sizes", [(4, 6, 6), (6, 4, 6), (6, 6, 4)], ids=str)
+def test_layers_of_one_reference_must_agree_on_its_size(sizes):
+    given, normalised, dropped = sizes
+    with pytest.raises(ValueError, match=f"reference_size=.* of {given} rows"):
+        keras.Sequential(
+            [
+                keras.Input((3,)),
+                layers.ReferenceBatch(normal(given, 3)),
+                keras.layers.Dense(3),
+                layers.VirtualBatchNormalization(normalised),
+                layers.DropReference(dropped),
+            ]
+        )
+
+
+def test_a_second_reference_may_be_of_another_size():
+    x = keras.Input((3,))
+    for size in (6, 4):
+        x_with = layers.ReferenceBatch(normal(size, 3))(x)
+        x = layers.DropReference(size)(layers.VirtualBatchNormalization(size)(x_with))
+    assert x.shape == (None, 3)
+
+
+def test_a_generator_without_a_reference_is_refused():
+    layer = keras.Sequential([keras.Input((4,)), layers.VirtualBatchNormalization(6)])
+    with pytest.raises(ValueError, match="needs a reference batch"):
+        models.GMMN(layer, priors.Uniform(4))

@@ -138,11 +138,35 @@ def test_a_dataset_trains_as_the_same_array():
 
 
 def test_shuffling_is_new_in_every_epoch_and_the_same_for_a_seed():
-    epochs = [list(players.batches(np.arange(8.0), 4, True, seed).as_numpy_iterator()) for seed in (1, 1, 2)]
-    np.testing.assert_array_equal(epochs[0], epochs[1])
-    assert not np.array_equal(epochs[0], epochs[2])
-    dataset = players.batches(np.arange(8.0), 4, True, 1)
-    assert not np.array_equal(*(list(dataset.as_numpy_iterator()) for _ in range(2)))
+    def epochs(seed):
+        taken = players.batches(np.arange(8.0), 4, True, seed).take(4)
+        return np.reshape(list(taken.as_numpy_iterator()), [2, 8])
+
+    np.testing.assert_array_equal(epochs(1), epochs(1))
+    assert not np.array_equal(epochs(1), epochs(2))
+    assert not np.array_equal(*epochs(1))
+    np.testing.assert_array_equal(np.sort(epochs(1)), [range(8)] * 2)
+
+
+def test_the_order_of_an_array_is_that_of_one_device_under_a_strategy():
+    weights = []
+    for strategy in (tf.distribute.get_strategy(), tf.distribute.OneDeviceStrategy("CPU:0")):
+        with strategy.scope():
+            model = compiled(small())
+        model.fit(digits(32), batch_size=8, epochs=2, verbose=0)
+        weights.append(model.get_weights())
+    for a, b in zip(*weights):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+@pytest.mark.parametrize("initial_critic_steps", [0, 3])
+def test_two_calls_of_fit_with_an_array_equal_one(initial_critic_steps):
+    once, twice = (compiled(small(), initial_critic_steps=initial_critic_steps) for _ in range(2))
+    once.fit(digits(32), batch_size=8, epochs=2, verbose=0)
+    for _ in range(2):
+        twice.fit(digits(32), batch_size=8, epochs=1, verbose=0)
+    for a, b in zip(once.get_weights(), twice.get_weights()):
+        np.testing.assert_allclose(a, b, atol=1e-6)
 
 
 def test_no_batch_size_takes_64_rows_a_step_or_what_there_is():
@@ -301,6 +325,12 @@ def test_batch_norm_in_a_nested_critic_is_found():
     nested = keras.Sequential([keras.Input(SHAPE), batch_norm_critic()])
     with pytest.raises(ValueError, match="batch norm"):
         models.WGANGP(generator(), nested, priors.Uniform(CODE))
+
+
+def test_minibatch_discrimination_in_a_penalised_critic_is_refused():
+    critic = networks.improved_gan_mnist_critic(SHAPE, 1, hidden=(8,), minibatch_discrimination=True)
+    with pytest.raises(ValueError, match="minibatch discrimination.*MinibatchDiscrimination"):
+        models.WGANGP(generator(), critic, priors.Uniform(CODE))
 
 
 def test_batch_norm_is_welcome_without_a_penalty():

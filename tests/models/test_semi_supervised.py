@@ -118,6 +118,20 @@ def test_labelled_batches_of_another_size_go_through_by_themselves():
     assert [tuple(part.shape) for part in logits] == [(4, 10), (8, 10), (8, 10)]
 
 
+@pytest.mark.parametrize("layer", [layers.MinibatchDiscrimination, keras.layers.BatchNormalization])
+def test_layers_inside_of_a_layer_that_couple_rows_see_real_and_fake_apart(layer):
+    inner = keras.Sequential([keras.Input((64,)), layer()])
+    critic = keras.Sequential(
+        [keras.Input(SHAPE), keras.layers.Flatten(), inner, keras.layers.Dense(10, name="features")]
+    )
+    model = models.SemiSupervisedGAN(make().generator, critic, priors.Uniform(CODE, 0.0, 1.0))
+    x, u = tf.constant(digits(16)[:8]), tf.constant(digits(16)[8:])
+    for together, alone in zip(
+        model._logits_of([x, u]), (critic(x, training=True), critic(u, training=True))
+    ):
+        np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
 def test_minibatch_discrimination_sees_real_and_fake_apart():
     model = make(minibatch_discrimination=True, feature_layer=None)
     x = tf.constant(digits(8))
@@ -238,6 +252,53 @@ def test_labels_out_of_range_are_refused(wrong):
     labels[3] = wrong
     with pytest.raises(ValueError, match=r"0\.\.9"):
         make().fit(digits(), labels)
+
+
+@pytest.mark.parametrize("wrong", [-1, 10])
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_label_of_a_dataset_out_of_range_ends_training_before_its_step(fitted, wrong, jit_compile):
+    y = np.where(np.arange(16) == 3, wrong, Y[:16])
+    model = make()
+    model.compile(jit_compile=jit_compile)
+    before = [v.numpy() for v in model.trainable_variables]
+    stream = data.semi_supervised_batches((digits(16), y), digits(16), 16, seed=0)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"Labels must lie in 0\.\.9"):
+        model.fit(stream, steps_per_epoch=1, verbose=0)
+    for a, b in zip(before, model.trainable_variables):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("wrong", [Y[:8] + 10, Y[:8] - 10, Y[:8] + 0.5, Y[:8].astype(str)])
+@pytest.mark.parametrize("held_out", [False, True])
+def test_labels_of_an_evaluation_are_checked_first(fitted, wrong, held_out):
+    with pytest.raises(ValueError, match="Labels must"):
+        if held_out:
+            fitted.fit(digits(20), Y[:20], validation_data=(digits(8), wrong), verbose=0)
+        else:
+            fitted.evaluate(digits(8), wrong, verbose=0)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int16", "int32", "uint64"])
+def test_labels_may_be_of_any_integer_type(fitted, dtype):
+    expected = fitted.evaluate(digits(8), Y[:8], return_dict=True, verbose=0)
+    assert fitted.evaluate(digits(8), Y[:8].astype(dtype), return_dict=True, verbose=0) == expected
+    make().fit(digits(20), Y[:20].astype(dtype), unlabelled=digits(64), batch_size=16, verbose=0)
+
+
+def test_labels_may_be_a_list(fitted):
+    expected = fitted.evaluate(digits(8), Y[:8], verbose=0)
+    assert fitted.evaluate(digits(8), Y[:8].tolist(), verbose=0) == expected
+
+
+def test_unlabelled_rows_beside_a_dataset_are_refused():
+    stream = data.semi_supervised_batches((digits(20), Y[:20]), digits(64), 16, seed=0)
+    with pytest.raises(ValueError, match="brings its unlabelled rows"):
+        make().fit(stream, unlabelled=digits(64), steps_per_epoch=1, verbose=0)
+
+
+def test_a_batch_of_no_rows_is_refused():
+    with pytest.raises(ValueError, match="batch_size"):
+        make().fit(digits(20), Y[:20], batch_size=0, verbose=0)
 
 
 def test_a_class_without_a_label_is_named():

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tfmmd import networks
-from tfmmd.models import players
+from tfmmd.models.generator import layers_in
 
 SHAPES = [(28, 28, 1), (32, 32, 3), (64, 64, 3), (8, 8, 1), (30, 20, 2)]
 
@@ -65,7 +65,7 @@ def test_resnet_generator_refuses_sizes_below_eight(side):
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_batch_norm_is_in_the_critic_only_where_asked_for(batch_norm):
     critic = networks.dcgan_critic((28, 28, 1), 1, filters=2, batch_norm=batch_norm)
-    assert players.has_batch_norm(critic) is batch_norm
+    assert bool(layers_in(critic, keras.layers.BatchNormalization)) is batch_norm
 
 
 def test_batch_norm_is_synchronised_over_replicas():

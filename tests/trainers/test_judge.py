@@ -107,6 +107,12 @@ def test_an_uneven_number_of_images_is_refused(model, number):
         judge.make_trials(model, Data(), number, seed=1)
 
 
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_a_port_that_there_is_not_is_refused(tmp_path, port):
+    with pytest.raises(ValueError, match=rf"0\.\.65535.*port={port}"):
+        judge.run(tmp_path, port=port)
+
+
 def test_error_rate_has_the_exact_binomial_interval():
     rows = [{"kind": "real", "answer": "generated" if i < 3 else "real", "label": None} for i in range(10)]
     rate = judge.error_rate(rows)

@@ -39,6 +39,7 @@ class ParameterAverage(keras.layers.Layer):
         self.decay = None if decay is None else checks.positive_number("decay", decay)
         if self.decay is not None and self.decay >= 1:
             checks.fail("`decay` must be in (0, 1).", f"decay={decay!r}", "Use for example 0.9999.")
+        self._followed: tuple[int, ...] = ()
 
     def follow(self, variables):
         """Makes one average for each of `variables`, built Keras variables, with their present values."""
@@ -66,17 +67,20 @@ class ParameterAverage(keras.layers.Layer):
 
     def update(self, variables):
         """Takes the present values of `variables` into the averages."""
-        if tuple(map(id, variables)) != self._followed:
-            checks.fail(
-                "An average needs the variables that it was made for.",
-                f"{len(variables)} trainable variables for {len(self._followed)} averages",
-                "Freeze or thaw layers first, then make a new model of the networks and compile it.",
-            )
+        self._check_followed(variables)
         self.count.assign_add(1)
         weight = self._weight(tf.cast(self.count.value, tf.float32))
         for average, variable in zip(self.averages, variables):
             change = tf.convert_to_tensor(variable.value) - average.value
             average.assign_add(tf.cast(weight, change.dtype) * change)
+
+    def _check_followed(self, variables):
+        if tuple(map(id, variables)) != self._followed:
+            checks.fail(
+                "An average needs the variables that it was made for.",
+                f"{len(variables)} trainable variables for {len(self._followed)} averages",
+                "Call follow(variables) first. Freeze or thaw layers before, then make a new model and compile it.",
+            )
 
     def _weight(self, count):
         if self.decay is None:

@@ -57,6 +57,12 @@ class ReferenceBatch(keras.layers.Layer):
         shape = self.reference_shape
         if self._initial is not None:
             checks.finite("reference", self._initial)
+            if not self._initial.any():
+                checks.fail(
+                    "`reference` must tell rows apart.",
+                    "a reference of zeros",
+                    "Take rows of the layer's own input.",
+                )
             if self._initial.shape != shape:
                 checks.fail(
                     "`reference_shape` must be that of `reference`.",
@@ -98,7 +104,11 @@ class ReferenceBatch(keras.layers.Layer):
             )
 
     def set_reference(self, reference):
-        """Replaces the reference by another array `[n, ...]` of the same shape."""
+        """Replaces the reference of a built layer by another array `[n, ...]` of the same shape."""
+        if not self.built:
+            checks.fail(
+                "The layer must be built.", "set_reference before build", "Give `reference` when it is made."
+            )
         if checks.shape_of(reference) != self.reference_shape:
             checks.fail(
                 f"The reference must have shape {self.reference_shape}.",
@@ -135,6 +145,10 @@ class DropReference(keras.layers.Layer):
 
     def call(self, x):
         return x[self.reference_size :]
+
+    def compute_output_spec(self, x):
+        _check_size(self, x)
+        return super().compute_output_spec(x)
 
     def compute_output_shape(self, input_shape):
         return (None, *input_shape[1:])
@@ -196,6 +210,10 @@ class VirtualBatchNormalization(keras.layers.Layer):
         )
         return tf.cast(tf.concat([self._normalize(reference, mean, variance), examples], 0), x.dtype)
 
+    def compute_output_spec(self, x):
+        _check_size(self, x)
+        return super().compute_output_spec(x)
+
     def _normalize(self, x, mean, variance):
         scale, offset = tf.cast(self.scale, tf.float32), tf.cast(self.offset, tf.float32)
         # sqrt and division round alike at every place of a vector, rsqrt does not: a row keeps its bits
@@ -210,3 +228,26 @@ class VirtualBatchNormalization(keras.layers.Layer):
 
 def _floats(reference):
     return np.asarray(checks.tensor("reference", reference)).astype(np.float32)
+
+
+def _check_size(layer, x):
+    """Checks a layer's `reference_size` against the `ReferenceBatch` before it, where a network shows one."""
+    found = _reference_before(x, set())
+    if found is not None and found.reference_shape[0] != layer.reference_size:
+        checks.fail(
+            "`reference_size` must be the number of rows of the reference batch before the layer.",
+            f"reference_size={layer.reference_size} after a ReferenceBatch of {found.reference_shape[0]} rows",
+            "Give all layers between ReferenceBatch and DropReference the same number.",
+        )
+
+
+def _reference_before(x, seen):
+    """The `ReferenceBatch` whose rows a symbolic tensor of a functional network still holds, or None."""
+    history = getattr(x, "_keras_history", None)
+    if history is None or isinstance(history.operation, DropReference) or history in seen:
+        return None
+    if isinstance(history.operation, ReferenceBatch):
+        return history.operation
+    seen.add(history)
+    before = history.operation._inbound_nodes[history.node_index].input_tensors
+    return next((found for found in (_reference_before(tensor, seen) for tensor in before) if found), None)

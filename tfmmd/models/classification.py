@@ -8,6 +8,7 @@ from tfmmd import checks, distribute, layers
 from tfmmd.models.data_checks import check_unweighted
 
 ONE_LABEL_A_ROW = "Labels must be one whole number for each row of `x`."
+MEND_OF_CLASSES = "Number the classes from 0, or give the critic more outputs."
 MEND_OF_LABELS = "Turn one-hot labels into numbers with y.argmax(axis=1), a column [n, 1] with y.reshape(-1)."
 
 
@@ -71,9 +72,7 @@ def check_labels(labels, rows, num_classes, *, every_class=False):
         checks.fail(ONE_LABEL_A_ROW, f"y.shape={values.shape} of {values.dtype}, {rows} rows", MEND_OF_LABELS)
     if values.size and not 0 <= values.min() <= values.max() < num_classes:
         checks.fail(
-            f"Labels must lie in 0..{num_classes - 1}, one for each of the critic's logits.",
-            f"labels from {values.min()} to {values.max()}",
-            "Number the classes from 0, or give the critic more outputs.",
+            labels_within(num_classes), f"labels from {values.min()} to {values.max()}", MEND_OF_CLASSES
         )
     missing = sorted(set(range(num_classes)) - set(values.tolist()))
     if every_class and missing:
@@ -81,6 +80,56 @@ def check_labels(labels, rows, num_classes, *, every_class=False):
             "Every class needs at least one labelled example.",
             f"no example of classes {missing}",
             "Choose the rows with tfmmd.data.balanced_labels.",
+        )
+
+
+def labels_within(num_classes):
+    """The sentence on the range of labels."""
+    return f"Labels must lie in 0..{num_classes - 1}, one for each logit of the critic."
+
+
+def checked_labels(dataset, num_classes):
+    """A dataset of (x, y), or of ((x, y), ...), that ends with an error at a label outside of 0..K-1.
+
+    The labels are looked at in the pipeline, before the step: a step that XLA compiles has no assertions.
+    """
+
+    def check(*batch):
+        labels = tf.cast((batch[0] if isinstance(batch[0], tuple) else batch)[1], tf.int64)
+        outside = tf.boolean_mask(labels, (labels < 0) | (labels >= num_classes))
+        told = [f"{labels_within(num_classes)} {MEND_OF_CLASSES} Received:", outside]
+        with tf.control_dependencies([tf.debugging.Assert(tf.size(outside) == 0, told)]):
+            return tf.nest.map_structure(tf.identity, batch)
+
+    return dataset.map(check)
+
+
+def checked_rows(x, y, num_classes):
+    """Labelled rows (x, y) of an evaluation: labels of arrays are looked at now, those of a dataset `x` as it runs."""
+    if isinstance(x, tf.data.Dataset):
+        check_pair(x.element_spec)
+        return checked_labels(x, num_classes), y
+    if y is not None:
+        y = np.asarray(y)
+        check_labels(y, len(x), num_classes)
+    return x, y
+
+
+def checked_held_out(data, num_classes):
+    """`validation_data`, a dataset or (x, y), by `checked_rows`."""
+    if isinstance(data, (tuple, list)) and len(data) > 1:
+        x, y, *weights = data
+        return (*checked_rows(x, y, num_classes), *weights)
+    return checked_rows(data, None, num_classes)[0]
+
+
+def check_alone(unlabelled):
+    """Refuses unlabelled rows beside a dataset, which brings its own."""
+    if unlabelled is not None:
+        checks.fail(
+            "A dataset brings its unlabelled rows along.",
+            "a dataset and unlabelled=...",
+            "Make it with tfmmd.data.semi_supervised_batches, or give arrays.",
         )
 
 
@@ -112,7 +161,7 @@ def check_pair(data):
 
 
 def check_rank_of_labels(labels):
-    """Checks that the labels of a batch are `[b]`, as far as their shape is known."""
-    shape = checks.shape_of(labels)
-    if len(shape) > 1:
-        checks.fail(ONE_LABEL_A_ROW, f"labels of shape {shape}", MEND_OF_LABELS)
+    """Checks that the labels of a batch are whole numbers `[b]`, as far as their shape is known."""
+    shape, dtype = checks.shape_of(labels), tf.as_dtype(labels.dtype)
+    if len(shape) > 1 or not dtype.is_integer:
+        checks.fail(ONE_LABEL_A_ROW, f"labels of shape {shape} of {dtype.name}", MEND_OF_LABELS)

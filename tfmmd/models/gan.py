@@ -31,7 +31,8 @@ class AdversarialModel(GeneratorModel):
         penalties: `tfmmd.penalties.Penalty` objects on the critic.
         generator_ema: Decay in [0, 1) of a moving average of the generator's weights, which `sample`,
             `predict`, `evaluate` and `export` then use; None keeps none.
-        allow_batch_norm: Whether a critic with batch norm is taken where a penalty needs independent rows.
+        allow_batch_norm: Whether a critic with batch norm or minibatch discrimination is taken where a penalty
+            needs independent rows.
         **kwargs: `seed`, `name`, `dtype`.
     """
 
@@ -121,14 +122,19 @@ class AdversarialModel(GeneratorModel):
             critic_optimizer=(critic_optimizer, [self.critic]),
         )
 
-    def fit(self, x=None, y=None, batch_size=None, *args, **kwargs):
+    def fit(self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, *args, **kwargs):
         """As `keras.Model.fit`, with batches for both players.
+
+        The order of an array is a function of (seed, step), so that a further call goes on where this one ended.
 
         Args:
             x: Samples `[n, ...]`, or a dataset of batches.
             y: Labels are left aside.
             batch_size: Rows of a batch of arrays: `(critic_steps + 1) * b`; None takes `b` = 64, or what
                 the data allow. A last, smaller batch is left out.
+            epochs: As in Keras.
+            verbose: As in Keras.
+            callbacks: As in Keras.
             *args: As in `keras.Model.fit`.
             **kwargs: As in `keras.Model.fit`.
 
@@ -146,9 +152,18 @@ class AdversarialModel(GeneratorModel):
             data_checks.check_no_split(kwargs)
             self.check_data(x)
             rows = players.batch_rows(len(x), batch_size, self.critic_steps, ROWS_PER_STEP, replicas)
-            seed = self.seed + int(distribute.read(batches_seen(self.generator_optimizer)))
-            x, y, batch_size = players.batches(x, rows, kwargs.pop("shuffle", True), seed), None, None
-        return super().fit(x, y, batch_size, *args, **kwargs)
+            start = players.StartStep()
+            callbacks = [callbacks or [], start]
+            kwargs["steps_per_epoch"] = kwargs.get("steps_per_epoch") or len(x) // rows
+            x = players.batches(x, rows, kwargs.pop("shuffle", True), self.seed, start.value)
+            y, batch_size = None, None
+        return super().fit(x, y, batch_size, epochs, verbose, callbacks, *args, **kwargs)
+
+    def batches_taken(self):
+        """int: batches of training so far, those that the critic had to itself included."""
+        optimizers = self.generator_optimizer, self.critic_optimizer
+        both, critic = (int(distribute.read(batches_seen(optimizer))) for optimizer in optimizers)
+        return both + max(0, critic - self.critic_steps * both) // (self.critic_steps + 1)
 
     def make_train_function(self, force=False):
         """As in Keras; while the critic leads, steps are the critic's alone (`initial_critic_steps`)."""

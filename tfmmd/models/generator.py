@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfmmd import checks, priors
+from tfmmd.layers import ReferenceBatch, VirtualBatchNormalization
 from tfmmd.models import data_checks
 from tfmmd.models.base import GenerativeModel
 
@@ -56,6 +57,12 @@ def check_network(name, network, *, inputs=None):
             f"{name}={network!r}",
             "Wrap it: inputs = keras.Input(shape); keras.Model(inputs, network(inputs)).",
         )
+    if layers_in(network, VirtualBatchNormalization) and not layers_in(network, ReferenceBatch):
+        checks.fail(
+            "Virtual batch normalisation needs a reference batch.",
+            f"`{name}` with VirtualBatchNormalization, without ReferenceBatch",
+            "Put tfmmd.layers.ReferenceBatch(reference) before it and DropReference after it.",
+        )
     shape = network.input_shape
     if inputs is not None and isinstance(shape, tuple) and shape[1:] != (inputs,):
         checks.fail(
@@ -85,6 +92,13 @@ def full_precision(x):
 def num_rows(x):
     """Rows of a batch: an int where known while tracing, else an int32 scalar."""
     return x.shape[0] if x.shape[0] is not None else tf.shape(x)[0]
+
+
+def layers_in(network, kinds):
+    """The layers of a network that are of these classes, at any depth."""
+    parts = [*getattr(network, "layers", []), getattr(network, "layer", None)]
+    inner = [found for part in parts if part is not None for found in layers_in(part, kinds)]
+    return [network, *inner] if isinstance(network, kinds) else inner
 
 
 def flatten(x):

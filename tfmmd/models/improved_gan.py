@@ -12,7 +12,8 @@ class ImprovedGAN(AdversarialModel):
 
     Label smoothing, feature matching and historical averaging are settings of this model; minibatch
     discrimination, weight normalisation and virtual batch normalisation are layers, switches of the networks
-    in `tfmmd.networks.improved_gan`. For labels see `SemiSupervisedGAN`.
+    in `tfmmd.networks.improved_gan`. For labels see `SemiSupervisedGAN`. The logs' `historical_penalty` is the mean
+    of the two players' penalties.
 
     Args:
         generator: Built `keras.Model`, `[b, k]` -> `[b, ...]`.
@@ -94,7 +95,7 @@ class ImprovedGAN(AdversarialModel):
         initialize_players(self, x)
 
     def fit(self, x=None, y=None, *args, **kwargs):
-        """As `AdversarialModel.fit`; labels are refused."""
+        """As `AdversarialModel.fit`; `y` is refused, labels in a dataset are left aside."""
         if y is not None:
             checks.fail(
                 "`ImprovedGAN` learns without labels.", "y beside x", "Use SemiSupervisedGAN, or leave y out."

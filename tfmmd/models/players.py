@@ -7,7 +7,10 @@ import tensorflow as tf
 
 from tfmmd import checks
 from tfmmd.data import stream
-from tfmmd.models.generator import full_precision
+from tfmmd.layers import MinibatchDiscrimination
+from tfmmd.models.generator import full_precision, layers_in
+
+COUPLING = (keras.layers.BatchNormalization, MinibatchDiscrimination)  # rows of a batch see each other
 
 # -- checks ------------------------------------------------------------------------------------------------
 
@@ -27,18 +30,14 @@ def check_pair(generator, critic, objective):
 def check_penalties(critic, penalties, allow_batch_norm):
     """Refuses a critic that couples rows where a penalty differentiates each row by itself."""
     needing = [type(penalty).__name__ for penalty in penalties if penalty.independent_rows]
-    if needing and not allow_batch_norm and has_batch_norm(critic):
+    coupling = layers_in(critic, COUPLING)
+    if needing and coupling and not allow_batch_norm:
         checks.fail(
-            f"`{needing[0]}` needs a critic without batch norm: each row's slope must be its own.",
-            "a critic with BatchNormalization",
+            f"`{needing[0]}` needs a critic without batch norm or minibatch discrimination: "
+            "each row's slope must be its own.",
+            f"a critic with {type(coupling[0]).__name__}",
             "Remove it (or use LayerNormalization), or pass allow_batch_norm=True.",
         )
-
-
-def has_batch_norm(network):
-    """Whether a network holds batch norm at any depth."""
-    layers = getattr(network, "layers", [])
-    return isinstance(network, keras.layers.BatchNormalization) or any(map(has_batch_norm, layers))
 
 
 def check_decay(decay):
@@ -118,18 +117,28 @@ def batch_rows(num_samples, batch_size, critic_steps, rows_per_step, num_replica
     return min(asked, num_samples // parts * parts)
 
 
-def batches(x, rows, shuffle, seed):
-    """A dataset of whole batches `[rows, ...]` of the array `x`, shuffled anew in every epoch."""
-    x = tf.convert_to_tensor(x)
-    order = tf.data.Dataset.range(len(x))
-    if shuffle:
-        order = order.shuffle(len(x), seed=seed % 2**31, reshuffle_each_iteration=True)
-    batched = order.batch(rows, drop_remainder=True)
-    return (
-        batched.map(lambda index: tf.gather(x, index))
-        .prefetch(stream.PREFETCHED)
-        .with_options(stream.untuned())
-    )
+def batches(x, rows, shuffle, seed, start_step=0):
+    """An endless stream of whole batches `[rows, ...]` of the array `x`, in an order of each epoch's own.
+
+    The order is a function of (seed, epoch) alone, however often a strategy begins the stream anew.
+    """
+    with tf.device("/device:CPU:0"):
+        x = tf.convert_to_tensor(x)
+    per_epoch = len(x) // rows
+    taken = stream.Rows(x, len(x), rows, per_epoch * rows, "order" if shuffle else None)
+    epochs = stream.positions([taken], per_epoch, seed)
+    return stream.steps(epochs, per_epoch, start_step, None, lambda _, where: stream.gather(taken, *where))
+
+
+class StartStep(keras.callbacks.Callback):
+    """Tells a stream its first step, `value`, once the callbacks before this one have restored the model."""
+
+    def __init__(self):
+        super().__init__()
+        self.value = tf.Variable(0, trainable=False, dtype=tf.int64)
+
+    def on_train_begin(self, logs=None):
+        self.value.assign(self.model.batches_taken())
 
 
 def split(data, parts):

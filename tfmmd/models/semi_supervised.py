@@ -1,6 +1,5 @@
 """Semi-supervised classification by a GAN whose critic has one logit per class."""
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -10,16 +9,19 @@ from tfmmd.models import data_checks, players, signatures
 from tfmmd.models.base import GenerativeModel, batches_seen
 from tfmmd.models.classification import (
     accuracy,
+    check_alone,
     check_element,
     check_labels,
     check_pair,
+    checked_held_out,
+    checked_labels,
+    checked_rows,
     features_of,
     initialize_players,
 )
-from tfmmd.models.generator import GeneratorModel, check_network, num_rows
+from tfmmd.models.generator import GeneratorModel, check_network, layers_in, num_rows
 from tfmmd.registry import register
 
-COUPLING = (keras.layers.BatchNormalization, layers.MinibatchDiscrimination)  # rows of a batch see each other
 BATCH_SIZE = 100
 
 
@@ -96,7 +98,7 @@ class SemiSupervisedGAN(GeneratorModel):
             self.average = layers.ParameterAverage(average_decay)
             self.average.follow(critic.trainable_variables)
         self._features = None if feature_layer is None else features_of(critic, feature_layer)
-        self._one_pass = not any(isinstance(layer, COUPLING) for layer in critic.layers)
+        self._one_pass = not layers_in(critic, players.COUPLING)
 
     @property
     def num_classes(self):
@@ -143,7 +145,8 @@ class SemiSupervisedGAN(GeneratorModel):
         Args:
             x: Labelled rows `[n, ...]`, or a dataset as `tfmmd.data.semi_supervised_batches` makes it:
                 ((x, y), u) or ((x, y), u, v), u for the critic's step and v for the generator's.
-            y: Labels 0..K-1, int `[n]`, at least one of each class.
+            y: Labels 0..K-1, int `[n]`, at least one of each class. Those of a dataset are looked at batch by batch,
+                so that a class without any goes unnoticed.
             batch_size: Labelled, unlabelled and generated rows of a step, each; None is 100 or all rows.
             epochs: As in Keras.
             unlabelled: Rows `[m, ...]`, which may hold the labelled ones too; None takes `x`.
@@ -152,18 +155,40 @@ class SemiSupervisedGAN(GeneratorModel):
 
         Raises:
             ValueError: If labels are missing, out of range, or a class has none.
+            tf.errors.InvalidArgumentError: If a label of a dataset is out of range.
         """
         self._assert_compile_called("fit")
-        if not isinstance(x, tf.data.Dataset):
+        if kwargs.get("validation_data") is not None:
+            kwargs["validation_data"] = checked_held_out(kwargs["validation_data"], self.num_classes)
+        if isinstance(x, tf.data.Dataset):
+            check_element(x.element_spec)
+            check_alone(unlabelled)
+            x = checked_labels(x, self.num_classes)
+        else:
             data_checks.check_no_split(kwargs)
             unlabelled = x if unlabelled is None else unlabelled
             self._check_arrays(x, y, unlabelled)
-            rows = min(checks.positive_int("batch_size", batch_size or BATCH_SIZE), len(unlabelled))
+            batch_size = BATCH_SIZE if batch_size is None else checks.positive_int("batch_size", batch_size)
+            rows = min(batch_size, len(unlabelled))
             steps_per_epoch = steps_per_epoch or len(unlabelled) // rows
-            start = StartStep()
+            start = players.StartStep()
             kwargs["callbacks"] = [kwargs.get("callbacks") or [], start]
             x, y = self._stream(x, y, unlabelled, rows, start.value), None
         return super().fit(x, y, epochs=epochs, steps_per_epoch=steps_per_epoch, **kwargs)
+
+    def evaluate(self, x=None, y=None, *args, **kwargs):
+        """As `keras.Model.evaluate`, on labelled rows or a dataset of (x, y).
+
+        Raises:
+            ValueError: If labels of an array are missing or out of range.
+            tf.errors.InvalidArgumentError: If a label of a dataset is out of range.
+        """
+        x, y = checked_rows(x, y, self.num_classes)
+        return super().evaluate(x, y, *args, **kwargs)
+
+    def batches_taken(self):
+        """int: batches of training so far."""
+        return int(distribute.read(batches_seen(self.generator_optimizer)))
 
     def _stream(self, x, y, unlabelled, rows, start_step):
         labelled = (np.asarray(x, np.float32), np.asarray(y))
@@ -286,15 +311,3 @@ class SemiSupervisedGAN(GeneratorModel):
         data = [signatures.spec("x", self.sample_shape)]
         classify = (lambda x: {"probabilities": signatures.per_row(self, x)}, data)
         return {**super().endpoints(), "classify": classify}
-
-
-class StartStep(keras.callbacks.Callback):
-    """Tells a stream its first step, `value`, once the callbacks before this one have restored the model."""
-
-    def __init__(self):
-        super().__init__()
-        self.value = tf.Variable(0, trainable=False, dtype=tf.int64)
-
-    def on_train_begin(self, logs=None):
-        seen = distribute.read(batches_seen(self.model.critic_optimizer))
-        self.value.assign(int(seen) // self.model.critic_steps)
