@@ -22,7 +22,9 @@ def labelled_rows(data, y):
 
 
 def build(settings, data):
-    generator, critic = players(settings, data, num_outputs=int(np.max(labels_of(data))) + 1)
+    y = labels_of(data)
+    labelled_rows(data, y)  # refused here, before a run folder is made
+    generator, critic = players(settings, data, num_outputs=int(np.max(y)) + 1)
     return models.SemiSupervisedGAN(
         generator,
         critic,

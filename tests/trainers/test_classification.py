@@ -125,3 +125,10 @@ def test_recipe_takes_the_paper_settings_for_mnist():
         10,
         0.9999,
     )
+
+
+@pytest.mark.parametrize("wrong", [{"labels_per_class": 0}, {"labels_per_class": 5000}, {"label_seed": -1}])
+def test_labels_that_there_are_not_are_refused_before_a_folder_is_made(tmp_path, wrong):
+    with pytest.raises(ValueError, match="per_class|seed"):
+        run(tmp_path / "run", **wrong)
+    assert not (tmp_path / "run").exists()
