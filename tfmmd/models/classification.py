@@ -109,18 +109,10 @@ def checked_rows(x, y, num_classes):
     if isinstance(x, tf.data.Dataset):
         check_pair(x.element_spec)
         return checked_labels(x, num_classes), y
-    if y is not None:
+    if y is not None and hasattr(x, "__len__"):
         y = np.asarray(y)
         check_labels(y, len(x), num_classes)
     return x, y
-
-
-def checked_held_out(data, num_classes):
-    """`validation_data`, a dataset or (x, y), by `checked_rows`."""
-    if isinstance(data, (tuple, list)) and len(data) > 1:
-        x, y, *weights = data
-        return (*checked_rows(x, y, num_classes), *weights)
-    return checked_rows(data, None, num_classes)[0]
 
 
 def check_alone(unlabelled):

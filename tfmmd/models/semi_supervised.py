@@ -13,7 +13,6 @@ from tfmmd.models.classification import (
     check_element,
     check_labels,
     check_pair,
-    checked_held_out,
     checked_labels,
     checked_rows,
     features_of,
@@ -159,8 +158,9 @@ class SemiSupervisedGAN(GeneratorModel):
         """
         self._assert_compile_called("fit")
         if kwargs.get("validation_data") is not None:
-            kwargs["validation_data"] = checked_held_out(kwargs["validation_data"], self.num_classes)
+            kwargs["validation_data"] = self._checked_held_out(kwargs["validation_data"])
         if isinstance(x, tf.data.Dataset):
+            self._check_source("x", x)
             check_element(x.element_spec)
             check_alone(unlabelled)
             x = checked_labels(x, self.num_classes)
@@ -183,8 +183,20 @@ class SemiSupervisedGAN(GeneratorModel):
             ValueError: If labels of an array are missing or out of range.
             tf.errors.InvalidArgumentError: If a label of a dataset is out of range.
         """
-        x, y = checked_rows(x, y, self.num_classes)
+        data_checks.check_feedable(x)
+        x, y = self._checked_rows("x", x, y)
         return super().evaluate(x, y, *args, **kwargs)
+
+    def _checked_rows(self, name, x, y):
+        self._check_source(name, x)
+        return checked_rows(x, y, self.num_classes)
+
+    def _checked_held_out(self, data):
+        """`validation_data`, a dataset or (x, y), with its labels looked at."""
+        if isinstance(data, (tuple, list)) and len(data) > 1:
+            x, y, *weights = data
+            return (*self._checked_rows("validation_data", x, y), *weights)
+        return self._checked_rows("validation_data", data, None)[0]
 
     def batches_taken(self):
         """int: batches of training so far."""
