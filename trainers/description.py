@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 PACKAGES = ("tfmmd", "tensorflow", "keras", "tensorflow-probability", "numpy")
+VECTORS = {"avx512f": "AVX-512", "avx2": "AVX2"}  # flag -> name, widest first
 
 
 def describe(options, settings):
@@ -25,8 +26,24 @@ def describe(options, settings):
         "settings": dict(settings),
         "versions": versions,
         "commit": commit(),
-        "machine": {"platform": platform.platform(), "python": sys.version.split()[0]},
+        "machine": {
+            "platform": platform.platform(),
+            "python": sys.version.split()[0],
+            "processor": processor(),
+        },
     }
+
+
+def processor():
+    """The processor and the widest of its vectors, which decide how sums round; as far as the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    fields = dict(line.split(":", 1) for line in lines if ":" in line)
+    fields = {name.strip(): value.strip() for name, value in fields.items()}
+    widest = [name for flag, name in VECTORS.items() if flag in fields.get("flags", "").split()][:1]
+    return ", ".join([fields.get("model name", platform.machine()), *widest])
 
 
 def commit():

@@ -153,9 +153,7 @@ def verdict(column, target, found):
     values = [tables.value_at(cell["metrics"], column.score) for cell in found]
     if target is None or None in values:
         return "" if target is None else f"{target}: not measured"
-    mean = statistics.mean(values)
-    reached = mean >= target if column.higher else mean <= target
-    return f"{'>=' if column.higher else '<='} {target}: {'reached' if reached else 'missed'}"
+    return _reached(">=" if column.higher else "<=", target, statistics.mean(values))
 
 
 def _anchors(record):
@@ -187,11 +185,18 @@ def _provenance(record):
     cells = [cell for found in record["rows"].values() for cell in found]
     if not cells:
         return ""
-    versions = ", ".join(f"{name} {version}" for name, version in cells[0]["versions"].items())
     makers = [maker for cell in cells for maker in (cell, *cell.get("resumes", ()))]
+    versions = {", ".join(f"{n} {v}" for n, v in maker["versions"].items()) for maker in makers}
     commits = ", ".join(sorted({maker["commit"] or "not known" for maker in makers}))
-    platform = cells[0]["machine"]["platform"]
-    return f"Made with {versions}; {platform}; commit {commits}. Every setting is in the results file."
+    machines = {_machine(maker["machine"]) for maker in makers}
+    made = "; ".join([*sorted(versions), *sorted(machines), f"commit {commits}"])
+    return f"Made with {made}. Every setting is in the results file."
+
+
+def _machine(machine):
+    """A machine as the page names it: its system, and its processor where that was recorded."""
+    processor = f" ({machine['processor']})" if "processor" in machine else ""
+    return machine["platform"] + processor
 
 
 def _bias(experiment):
@@ -227,27 +232,38 @@ def _mean(record, digits):
 
 
 def _speed(experiment):
-    """Every ratio of every benchmark, with its target."""
+    """Every ratio of every benchmark, with its target and the machine."""
     parts = []
     for name, record in experiment.items():
-        lines = [
-            f"| {case} | {peer} | {ratio} |"
-            for case, value in record["cases"].items()
-            for peer, ratio in _ratios(value)
-        ]
-        parts.append(
-            "\n".join(
-                [f"`{name}`: {record['unit']}", "", "| case | beside | wall |", "| --- | --- | --- |", *lines]
-            )
-        )
+        faster = any("speedup" in value for value in record["cases"].values())
+        means = "speed-up, higher is better" if faster else "our time / that of the other, lower is better"
+        ratios = [(case, *r) for case, value in record["cases"].items() for r in _ratios(value)]
+        lines = [_line([case, peer, f"{ratio:.3g}", goal]) for case, peer, ratio, goal in ratios]
+        heads = [_line(["case", "beside", "ratio of wall times", "target"]), _line(["---"] * 4)]
+        machine = record["machine"]
+        where = f"{machine['processor']}, {machine['cores']} cores, load {machine['load']:.1f}"
+        parts.append("\n".join([f"`{name}`: {means}; {where}", "", *heads, *lines]))
     return parts
 
 
 def _ratios(case):
-    """(peer, ratio of wall times) of one case of a benchmark."""
+    """(peer, ratio of wall times, its target) of one case of a benchmark."""
     if "ratios" in case:
-        return [(peer, f"{ratio['wall']:.3g}") for peer, ratio in case["ratios"].items()]
-    return [("peer", f"{case['speedup']['wall']:.3g}")] if "speedup" in case else []
+        goals = {peer: case.get("targets", {}).get(peer, case.get("target")) for peer in case["ratios"]}
+        ratios = [(peer, ratio["wall"]) for peer, ratio in case["ratios"].items()]
+        return [(peer, ratio, _reached("<=", goals[peer], ratio)) for peer, ratio in ratios]
+    if "speedup" in case:
+        ratio = case["speedup"]["wall"]
+        return [("peer", ratio, _reached(">=", case["speedup"].get("target"), ratio))]
+    return []
+
+
+def _reached(sign, target, value):
+    """A target and whether a value reaches it, empty where there is none."""
+    if target is None:
+        return ""
+    reached = value >= target if sign == ">=" else value <= target
+    return f"{sign} {target:g}: {'reached' if reached else 'missed'}"
 
 
 def _line(entries):

@@ -123,7 +123,8 @@ def speed(rows, preset, dataset, results):
     for path in sorted(Path(results).glob("*.json")):
         record = json.loads(path.read_text())
         if "unit" in record and "cases" in record:
-            found[path.stem] = {"unit": record["unit"], "cases": record["cases"]}
+            alone = {k: v for k, v in record.items() if isinstance(v, dict) and "ratios" in v}
+            found[path.stem] = {"machine": record["machine"], "cases": {**record["cases"], **alone}}
     if not found:
         checks.fail(
             "The table of speed needs the results of benchmarks.",
