@@ -88,7 +88,121 @@ def test_a_missing_file_says_what_to_put_where(tmp_path):
         data.load("toronto_face_dataset", data_dir=str(tmp_path))
 
 
-def test_a_file_of_another_layout_is_refused(tmp_path):
-    io.savemat(tmp_path / "other.mat", {"images": np.zeros((3, 48, 48), np.uint8), "folds": np.zeros((2, 5))})
-    with pytest.raises(ValueError, match="`folds`"):
-        toronto_faces.read_table(tmp_path / "other.mat")
+def refusal(path, folder=None):
+    """What is said of a file of 48x48 images, through the public door if it lies in a folder of data."""
+    with pytest.raises(ValueError) as error:
+        if folder is None:
+            toronto_faces.read_table(path, 48)
+        else:
+            data.load("toronto_face_dataset", data_dir=str(folder))
+    return str(error.value)
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Function that saves the usual table with some arrays changed; gives the path of the file."""
+
+    def save(**changed):
+        path = tmp_path / "downloads" / "manual" / "TFD_ranzato_48x48.mat"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        io.savemat(path, {**table(48), **changed})
+        return path
+
+    return save
+
+
+def test_doubles_that_hold_whole_numbers_are_read_as_they_are(saved):
+    images = table(48)["images"]
+    read = toronto_faces.read_table(saved(images=images.astype(np.float64)), 48)["images"]
+    np.testing.assert_array_equal(read, images)
+
+
+@pytest.mark.parametrize("value", [0.5, -1.0, 256.0, np.nan, np.inf])
+def test_images_that_are_no_grey_levels_are_refused(value, saved):
+    images = table(48)["images"].astype(np.float64)
+    images[3, 2, 1] = value
+    path = saved(images=images)
+    assert f"{path} with float64 {value:g} among them" in refusal(path)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8, bool])
+def test_images_from_0_to_1_are_refused(dtype, saved):
+    path = saved(images=(table(48)["images"] / 255).round().astype(dtype))
+    assert f"{path} with none above 1" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"labs_ex": np.ones((ROWS - 1, 1))},
+        {"labs_id": np.ones((ROWS + 1, 1))},
+        {"folds": np.ones((ROWS, 4))},
+        {"folds": np.ones((ROWS - 1, 5))},
+        {"images": np.ones((ROWS, 48 * 48), np.uint8)},
+        {"images": np.ones((ROWS, 96, 96), np.uint8)},
+    ],
+)
+def test_arrays_of_other_shapes_are_refused_with_the_shapes(changed, saved):
+    ((name, array),) = changed.items()
+    message = refusal(saved(**changed))
+    assert f"'{name}': {array.shape}" in message and "TFD_ranzato_48x48.mat" in message
+
+
+def test_a_file_without_an_array_is_refused(tmp_path):
+    io.savemat(tmp_path / "other.mat", {"images": np.zeros((3, 48, 48), np.uint8)})
+    assert "`labs_id`" in refusal(tmp_path / "other.mat")
+
+
+@pytest.mark.parametrize("name", ["folds", "labs_ex", "labs_id"])
+def test_labels_that_are_not_whole_numbers_are_refused(name, saved):
+    broken = table(48)[name].astype(np.float64)
+    broken[5, 0] = np.nan
+    assert f"`{name}` must be whole numbers" in refusal(saved(**{name: broken}))
+
+
+@pytest.mark.parametrize("code, split", [(1, "fold2_train"), (2, "fold2_validation"), (3, "fold2_test")])
+def test_a_fold_without_rows_is_refused(code, split, saved):
+    folds = table(48)["folds"]
+    folds[folds[:, 2] == code, 2] = 4
+    path = saved(folds=folds)
+    assert f"{path} with no rows for {split}" in refusal(path)
+
+
+def test_too_few_unlabelled_images_are_refused(saved):
+    folds = table(48)["folds"]
+    folds[1::2][:30] = 4
+    assert "fold4_held_out, unlabeled" in refusal(saved(folds=folds))
+
+
+@pytest.mark.parametrize("content", [b"", b"no mat at all" * 100])
+def test_a_file_that_is_no_mat_is_refused(content, saved):
+    path = saved()
+    path.write_bytes(content)
+    assert f"{path}, which cannot be read" in refusal(path)
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+@pytest.mark.parametrize("part", [0.001, 0.1, 0.5, 0.9])
+def test_a_truncated_file_is_refused(part, compressed, saved):
+    path = saved()
+    io.savemat(path, table(48), do_compression=compressed)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(part * len(whole))])
+    assert str(path) in refusal(path)
+
+
+def test_a_file_of_version_7_3_is_told_how_to_be_saved(saved):
+    path = saved()
+    path.write_bytes(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM" + b"\x89HDF")
+    assert "'-v7'" in refusal(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 1000])
+def test_a_damaged_file_is_not_taken_for_a_missing_network(content, saved, tmp_path):
+    saved().write_bytes(content)
+    assert refusal(None, tmp_path).startswith("The file must be a .mat")
+
+
+def test_float_images_are_refused_by_the_public_door(saved, tmp_path):
+    saved(images=table(48)["images"] / 255)
+    assert refusal(None, tmp_path).startswith("`images` must be whole numbers, from 0 to 255.")
