@@ -43,7 +43,7 @@ class Lock:
             file = open(self.path, "a+")  # noqa: SIM115
             try:
                 if not _lock(file):
-                    raise Held(_owner(file) or "a process that is just starting")
+                    raise Held(_named(_owner(file)))
                 if self._is_current(file):
                     self._sign(file)
                     self._file, file = file, None
@@ -83,7 +83,7 @@ class Lock:
         """Writes this process into the locked file, after a look at who was there."""
         text = _owner(file)
         if text and _lives_elsewhere(text):
-            raise Held(text)
+            raise Held(_named(text))
         file.seek(0)
         file.truncate()
         json.dump({"pid": os.getpid(), "host": socket.gethostname()}, file)
@@ -115,6 +115,14 @@ def _parse(text):
         return str(owner["host"]), int(owner["pid"])
     except (ValueError, TypeError, KeyError):
         return None
+
+
+def _named(text):
+    """The owner in words, by the text of a lock file."""
+    owner = _parse(text)
+    if owner is None:
+        return "a process that is just starting"
+    return f"process {owner[1]} of {owner[0]}"
 
 
 def _lives_elsewhere(text):

@@ -137,8 +137,8 @@ class RunFolder:
             self.lock.take()
         except Held as held:
             raise RunFolderError(
-                f"One process at a time owns a run folder. Received: {self.path}, owned by {held}. "
-                f"Wait for it, or remove {self.lock.path} if that process is gone."
+                f"One process at a time owns a run folder. Received: {self.path}, owned by {held}, which is at work on "
+                f"the run. Wait for it or stop it; remove {self.lock.path} if that process is gone."
             ) from None
 
     def _clear(self):

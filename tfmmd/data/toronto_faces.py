@@ -152,10 +152,10 @@ def _whole(path, name, values, dtype, where=""):
     if values.dtype.kind in "uifb":
         with np.errstate(invalid="ignore"):  # NaN and inf become numbers that differ from them
             whole = values.astype(dtype)
-        wrong = np.flatnonzero(whole.ravel() != values.ravel())
-        if not wrong.size:
+        wrong = whole != values
+        if not wrong.any():
             return whole
-        received = f"{path} with {values.dtype} {values.ravel()[wrong[0]]:g} among them"
+        received = f"{path} with {values.dtype} {values[wrong][0].item()} among them"
     else:
         received = f"{path} with entries of dtype {values.dtype}"
     return checks.fail(

@@ -30,7 +30,7 @@ class Processes:
     """
 
     def __init__(self, jobs=1):
-        self.jobs, self.stopped_by = jobs, None
+        self.jobs, self.stopped_by, self._error = jobs, None, None
         self._running, self._before = set(), {}
 
     def __enter__(self):
@@ -44,27 +44,28 @@ class Processes:
             self._check_stopped()  # the signal came when nothing ran
 
     def each(self, function, items):
-        """`function(item)` for every item, `jobs` at once; an error stops what runs and is raised."""
+        """`function(item)` for every item, `jobs` at once; the first error stops what runs and is raised."""
         with concurrent.futures.ThreadPoolExecutor(self.jobs) as pool:
             futures = [pool.submit(self._unless_stopped, function, item) for item in items]
             try:
                 for future in concurrent.futures.as_completed(futures):
                     future.result()
-            except BaseException:
+            except BaseException as error:
                 self._stop(signal.SIGTERM)
-                raise
+                raise self._error or error
 
     def trainers(self, arguments, what):
         """The JSON that `python -m trainers` prints for a list of arguments.
 
         Raises:
             CommandFailed: If it ends with an error.
-            trainers.runner.Interrupted: If it was stopped; `what` says in what.
+            trainers.runner.Interrupted: If it was stopped; `what` says in what. Its signal is the one that came to
+                this process, whichever was passed on.
         """
         command = [sys.executable, "-m", "trainers", *arguments, "--json"]
         code, out = self.outcome(command)
-        if code in STOPPED_EXIT_CODES or code < 0:
-            raise self._interrupted(what, -code if code < 0 else code - 128)
+        if code and (self.stopped_by or code in STOPPED_EXIT_CODES or code < 0):
+            raise self._interrupted(what, self.stopped_by or (-code if code < 0 else code - 128))
         if code:
             raise CommandFailed(
                 f"{what} failed. Received: exit code {code} of `{' '.join(command[1:])}`. "
@@ -88,7 +89,12 @@ class Processes:
 
     def _unless_stopped(self, function, item):
         self._check_stopped()
-        return function(item)
+        try:
+            return function(item)
+        except BaseException as error:  # here and not where it is noticed: this thread would begin the next item
+            self._error = self._error or error
+            self._stop(signal.SIGTERM)
+            raise
 
     def _check_stopped(self):
         if self.stopped_by:
