@@ -3,8 +3,7 @@
 import statistics
 from pathlib import Path
 
-from trainers.reproduction import contents, tables
-from trainers.run_folder import read_json
+from trainers.reproduction import contents, results, tables
 
 PREFIX = "reproduction-"
 
@@ -32,7 +31,7 @@ def _budget(docs):
     lines, times = [], []
     for table in contents.TABLES.values():
         path = results_path(docs, table.name, table.datasets[0], "quick")
-        rows = read_json(path)["rows"].values() if path.exists() else ()
+        rows = results.read(path, table)["rows"].values() if path.exists() else ()
         kept = [found[0]["minutes"] for found in rows if found and found[0]["minutes"] is not None]
         if kept:
             times += kept
@@ -51,7 +50,7 @@ def _results(docs, table):
     parts = []
     for dataset in table.datasets:
         found = [(p, results_path(docs, table.name, dataset, p)) for p in tables.PRESETS]
-        found = [(preset, read_json(path)) for preset, path in found if path.exists()]
+        found = [(preset, results.read(path, table)) for preset, path in found if path.exists()]
         for preset, record in found:
             parts.append(f"### {dataset}, `--preset {preset}`")
             parts.append("\n\n".join(f"`{line}`" for line in _commands(table, dataset, preset, record)))

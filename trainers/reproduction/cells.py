@@ -9,7 +9,7 @@ from pathlib import Path
 from tfmmd.data.load import find
 from trainers import evaluate, gather, lenet
 from trainers.progress import duration
-from trainers.reproduction import tables
+from trainers.reproduction import results, tables
 from trainers.reproduction.processes import Processes
 from trainers.run_folder import read_json, write_json
 
@@ -109,7 +109,7 @@ def _found(cell, table, gathered):
     if any(row.ensemble and row.label == cell.label for row in table.rows):
         return None
     for path in gathered:
-        for record in read_json(path)["runs"]:
+        for record in results.read_gathered(path):
             score = tables.value_at(record["metrics"], table.columns[0].score)
             if score is not None and _is_run_of(record, cell):
                 return {**record, "minutes": None}

@@ -1,12 +1,13 @@
 """`python -m trainers reproduce`: runs tables, writes their results, plots and the page."""
 
 import dataclasses
+import itertools
 import sys
 from pathlib import Path
 
 from tfmmd import checks
-from trainers.reproduction import book, cells, contents, plots, tables
-from trainers.run_folder import read_json, write_json
+from trainers.reproduction import book, cells, contents, plots, results, tables
+from trainers.run_folder import write_json
 
 
 def reproduce(names, *, preset, num_seeds, dataset, runs, docs, report=None, gathered=(), jobs=1, labels=()):
@@ -28,20 +29,54 @@ def reproduce(names, *, preset, num_seeds, dataset, runs, docs, report=None, gat
         Path of the page.
 
     Raises:
-        ValueError: For unknown names, before anything is run; for the table of speed without benchmarks.
+        ValueError: For unknown names and damaged files, before anything is run; for the table of speed without
+            benchmarks.
     """
     report = report or (lambda line: print(line, file=sys.stderr, flush=True))
-    checks.one_of("preset", preset, tables.PRESETS)
     checks.positive_int("seeds", num_seeds)
     checks.positive_int("jobs", jobs)
-    for table, on in _with_rows(_on_datasets(names, dataset), preset, labels):
+    todo = select(names, preset, dataset, labels)
+    _check_files(todo, docs, gathered)
+    for table, on in todo:
         path = book.results_path(docs, table.name, on, preset)
-        old = read_json(path)["rows"] if path.exists() else {}
+        old = results.read(path, contents.TABLES[table.name])["rows"] if path.exists() else {}
         table = _without_larger(table, old, num_seeds, report)
         rows = old | cells.run_table(table, preset, on, num_seeds, runs, report, gathered, jobs)
         _write_results(contents.TABLES[table.name], preset, on, rows, path)
         report(f"[{table.name}] results: {path}")
     return write_page(docs)
+
+
+def select(names, preset, dataset=None, labels=()):
+    """The tables of `reproduce`, each with the dataset that it is run on.
+
+    Raises:
+        ValueError: For unknown names.
+    """
+    checks.one_of("preset", preset, tables.PRESETS)
+    return _with_rows(_on_datasets(names, dataset), preset, labels)
+
+
+def _check_files(todo, docs, gathered):
+    """Refuses damaged files that are read only once tables have been run."""
+    if Path(docs).exists():
+        results.check_folder(docs)
+    for table, _, _, path in _results_files(docs):
+        results.read(path, table)
+    for path in gathered:
+        results.read_gathered(path)
+    if any(table.name == contents.SPEED.name for table, _ in todo):
+        for path in sorted((Path(docs) / "results").glob("*.json")):
+            results.check_json(path, "Make it again with `make bench`, or restore it from git.")
+
+
+def _results_files(docs):
+    """(table, dataset, preset, path) of every results file of the page that is there."""
+    for table in contents.TABLES.values():
+        for dataset, preset in itertools.product(table.datasets, tables.PRESETS):
+            path = book.results_path(docs, table.name, dataset, preset)
+            if path.exists():
+                yield table, dataset, preset, path
 
 
 def _on_datasets(names, dataset):
@@ -67,11 +102,11 @@ def _with_rows(pairs, preset, labels):
     return [(table, on) for table, on in some if table.rows_for(on, preset)]
 
 
-def _without_larger(table, results, num_seeds, report):
+def _without_larger(table, old, num_seeds, report):
     """The table without the rows whose results have more seeds than are asked for: a mean never shrinks."""
-    larger = {label for label, found in results.items() if book.num_seeds(found) > num_seeds}
+    larger = {label for label, found in old.items() if book.num_seeds(found) > num_seeds}
     for row in (row for row in table.rows if row.label in larger):
-        count = book.num_seeds(results[row.label])
+        count = book.num_seeds(old[row.label])
         report(f"[{table.name}] {row.label} keeps its {count} seeds; --seeds {count} runs it again")
     return dataclasses.replace(table, rows=tuple(row for row in table.rows if row.label not in larger))
 
@@ -85,13 +120,15 @@ def _write_results(table, preset, dataset, rows, path):
 
 
 def write_page(docs):
-    """Writes plots and page from the results files; returns the page's path."""
-    for table in contents.TABLES.values():
-        for dataset in table.datasets:
-            for preset in tables.PRESETS:
-                path = book.results_path(docs, table.name, dataset, preset)
-                if path.exists():
-                    plots.draw(table, dataset, preset, read_json(path), Path(docs) / "reproduction")
+    """Writes plots and page from the results files; returns the page's path.
+
+    Raises:
+        ValueError: Without the folder of docs, or if a results file is damaged.
+    """
+    results.check_folder(docs)
+    found = [(*of, results.read(path, of[0])) for *of, path in _results_files(docs)]
+    for table, dataset, preset, record in found:
+        plots.draw(table, dataset, preset, record, Path(docs) / "reproduction")
     page = Path(docs) / "reproduction.md"
     page.write_text(book.render(docs))
     return page

@@ -49,10 +49,11 @@ class Processes:
             futures = [pool.submit(self._unless_stopped, function, item) for item in items]
             try:
                 for future in concurrent.futures.as_completed(futures):
-                    future.result()
-            except BaseException as error:
+                    if future.exception():
+                        raise self._error
+            except BaseException:
                 self._stop(signal.SIGTERM)
-                raise self._error or error
+                raise
 
     def trainers(self, arguments, what):
         """The JSON that `python -m trainers` prints for a list of arguments.
@@ -88,12 +89,14 @@ class Processes:
         return dict(os.environ) if self.jobs == 1 else {**dict.fromkeys(THREADS, share), **os.environ}
 
     def _unless_stopped(self, function, item):
-        self._check_stopped()
         try:
+            self._check_stopped()
             return function(item)
-        except BaseException as error:  # here and not where it is noticed: this thread would begin the next item
+        except BaseException as error:
             self._error = self._error or error
-            self._stop(signal.SIGTERM)
+            self._stop(
+                signal.SIGTERM
+            )  # from here: until the error is seen this thread would begin the next item
             raise
 
     def _check_stopped(self):
