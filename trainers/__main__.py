@@ -261,9 +261,7 @@ def _reproduce(options):
     from trainers.reproduction import command
 
     if options.page_only:
-        command.select(
-            options.tables, options.preset, options.dataset, options.row
-        )  # misspelt names are told
+        command.select(options.tables, options.preset, options.dataset, options.row)
         page = command.write_page(options.docs)
     else:
         page = command.reproduce(
