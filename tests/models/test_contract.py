@@ -291,7 +291,7 @@ OTHER = {  # of every setting a value that no system of the list has
     "num_components": 32,
     "num_draws": 3,
     "objective": "aggregate",
-    "penalties": (penalties.GradientNorm(3.0),),
+    "penalties": (penalties.WeightClip(3.0),),
     "penalty_axes": [2, 3],
     "penalty_weight": 0.3,
     "posterior": posteriors.GaussianPosterior(-1.0, 1.0),
