@@ -158,6 +158,11 @@ def test_batches_pass_over_all_rows_in_an_order_of_the_seed():
     assert not np.array_equal(rows[0], rows[2])
 
 
+def test_no_tuning_thread_holds_up_the_end_of_training():
+    batches = pretraining.shuffled_batches(np.zeros([4, 3], np.float32), 2, steps=3, seed=0)
+    assert batches.options().autotune.enabled is False
+
+
 def test_convolutions_are_refused_by_layerwise_pretraining():
     nets = (
         networks.wae_encoder((28, 28, 1), SIZE, filters=(4, 4)),

@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 from tests.systems import CODE, SHAPE, SYSTEMS, dense_critic, digits, generator
-from tfmmd import models, networks, objectives, penalties, priors
-from tfmmd.models import players, pretraining
+from tfmmd import data, models, networks, objectives, penalties, priors
+from tfmmd.models import players
 
 SGD = keras.optimizers.SGD
 
@@ -39,6 +39,11 @@ def changed(before, variables):
 # -- the bilinear game: critic f(x) = w x, generator g = theta -----------------------------------------------
 
 
+def check_same(weights, others):
+    for a, b in zip(weights, others, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
 def bilinear(theta, w, rate):
     """The Wasserstein game of one number against another, `SHAPE` (1,)."""
     made = keras.Sequential([keras.Input((1,)), keras.layers.Rescaling(0.0), keras.layers.Dense(1)])
@@ -47,18 +52,6 @@ def bilinear(theta, w, rate):
     critic.set_weights([np.full((1, 1), w)])
     game = models.AdversarialModel(made, critic, priors.Normal(1), objective=objectives.Wasserstein())
     return compiled(game, critic_steps=2, rate=rate)
-
-
-@pytest.mark.parametrize(
-    "batches",
-    [
-        lambda x: players.batches(x, 2, shuffle=True, seed=0),
-        lambda x: pretraining.shuffled_batches(x, 2, steps=3, seed=0),
-    ],
-    ids=["players", "pretraining"],
-)
-def test_no_tuning_thread_holds_up_the_end_of_training(batches):
-    assert batches(np.zeros([4, 3], np.float32)).options().autotune.enabled is False
 
 
 def test_players_take_turns_and_each_critic_step_sees_its_own_rows():
@@ -137,17 +130,6 @@ def test_a_dataset_trains_as_the_same_array():
         np.testing.assert_array_equal(a, b)
 
 
-def test_shuffling_is_new_in_every_epoch_and_the_same_for_a_seed():
-    def epochs(seed):
-        taken = players.batches(np.arange(8.0), 4, True, seed).take(4)
-        return np.reshape(list(taken.as_numpy_iterator()), [2, 8])
-
-    np.testing.assert_array_equal(epochs(1), epochs(1))
-    assert not np.array_equal(epochs(1), epochs(2))
-    assert not np.array_equal(*epochs(1))
-    np.testing.assert_array_equal(np.sort(epochs(1)), [range(8)] * 2)
-
-
 def test_the_order_of_an_array_is_that_of_one_device_under_a_strategy():
     weights = []
     for strategy in (tf.distribute.get_strategy(), tf.distribute.OneDeviceStrategy("CPU:0")):
@@ -155,8 +137,25 @@ def test_the_order_of_an_array_is_that_of_one_device_under_a_strategy():
             model = compiled(small())
         model.fit(digits(32), batch_size=8, epochs=2, verbose=0)
         weights.append(model.get_weights())
-    for a, b in zip(*weights):
-        np.testing.assert_allclose(a, b, atol=1e-6)
+    check_same(*weights)
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_an_array_trains_as_the_stream_of_its_rows(shuffle):
+    by_stream, by_array = compiled(small()), compiled(small())
+    stream = data.batches(digits(32), 8, seed=0, shuffle=shuffle)
+    by_stream.fit(stream, epochs=2, steps_per_epoch=4, verbose=0)
+    by_array.fit(digits(32), batch_size=8, epochs=2, shuffle=shuffle, verbose=0)
+    check_same(by_stream.get_weights(), by_array.get_weights())
+
+
+def test_the_order_goes_on_after_a_backup(tmp_path):
+    backup = keras.callbacks.BackupAndRestore(str(tmp_path), delete_checkpoint=False)
+    once, stopped, restored = (compiled(small()) for _ in range(3))
+    once.fit(digits(32), batch_size=8, epochs=2, verbose=0)
+    stopped.fit(digits(32), batch_size=8, epochs=1, callbacks=[backup], verbose=0)
+    restored.fit(digits(32), batch_size=8, epochs=2, callbacks=[backup], verbose=0)
+    check_same(once.get_weights(), restored.get_weights())
 
 
 @pytest.mark.parametrize("initial_critic_steps", [0, 3])
@@ -165,8 +164,7 @@ def test_two_calls_of_fit_with_an_array_equal_one(initial_critic_steps):
     once.fit(digits(32), batch_size=8, epochs=2, verbose=0)
     for _ in range(2):
         twice.fit(digits(32), batch_size=8, epochs=1, verbose=0)
-    for a, b in zip(once.get_weights(), twice.get_weights()):
-        np.testing.assert_allclose(a, b, atol=1e-6)
+    check_same(once.get_weights(), twice.get_weights())
 
 
 def test_no_batch_size_takes_64_rows_a_step_or_what_there_is():

@@ -261,32 +261,11 @@ def test_an_experiment_is_made_on_the_rows_that_have_results(record, tmp_path):
     assert read_json(tmp_path / "a")["experiment"] == ["second"]
 
 
-def test_the_table_of_speed_is_that_of_the_benchmarks_in_its_docs(tmp_path):
-    step = {"ratios": {"torch": {"wall": 0.6}}, "target": 0.45}
-    machine = {"processor": "a processor", "cores": 2, "load": 1.0}
-    bench = {"unit": "ms", "cases": {"a": {"ratios": {"b": {"wall": 0.5}}}}, "step": step, "machine": machine}
-    path = book.results_path(tmp_path, "speed", "synthetic", "quick")
-    path.parent.mkdir()
-    write_json(path.parent / "mmd.json", bench)
-    assert command_line.main(["reproduce", "speed", "--docs", str(tmp_path)]) == 0
-    assert read_json(path)["experiment"] == {
-        "mmd": {"machine": machine, "cases": {**bench["cases"], "step": step}}
-    }
-    page = (tmp_path / "reproduction.md").read_text()
-    assert "a processor, 2 cores, load 1.0" in page
-    assert "| a | b | 0.5 |  |" in page and "| step | torch | 0.6 | <= 0.45: missed |" in page
-
-
 def test_the_page_names_all_machines_of_a_table(record):
     first, second = ({"platform": name, "python": "3"} for name in ("Linux-a", "Linux-b"))
     cell = record["rows"]["second"][0]
     rows = {"second": [{**cell, "machine": {**first, "processor": "p, AVX2"}}, {**cell, "machine": second}]}
     assert "; Linux-a (p, AVX2); Linux-b; commit" in book._provenance({"rows": rows})
-
-
-def test_the_table_of_speed_without_benchmarks_is_refused(tmp_path, capsys):
-    assert command_line.main(["reproduce", "speed", "--docs", str(tmp_path)]) == 2
-    assert "make bench" in capsys.readouterr().err and not list(tmp_path.iterdir())
 
 
 def test_a_row_without_results_keeps_its_published_number_on_the_page(record):

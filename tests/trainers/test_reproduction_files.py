@@ -7,7 +7,7 @@ import pytest
 from tests.trainers.test_reproduction import TABLE
 from trainers import __main__ as command_line
 from trainers.reproduction import book, contents, processes, results
-from trainers.run_folder import write_json
+from trainers.run_folder import read_json, write_json
 
 RUN = {
     "command": "python -m trainers run gmmn --dataset digits --preset quick --seed 0",
@@ -133,3 +133,34 @@ def test_a_file_in_the_place_of_docs_is_refused_before_anything_is_run(docs, cap
     folders = ["--docs", str(docs / "file"), "--runs", str(docs / "runs")]
     assert command_line.main(["reproduce", *folders]) == command_line.BAD_INPUT
     assert f"no folder {docs / 'file'}" in capsys.readouterr().err
+
+
+def test_the_table_of_speed_is_that_of_the_benchmarks_in_its_docs(tmp_path):
+    step = {"ratios": {"torch": {"wall": 0.6}}, "target": 0.45}
+    machine = {"processor": "a processor", "cores": 2, "load": 1.0}
+    cases = {"a": {"ratios": {"b": {"wall": 0.5}, "c": {"wall": 1.0}}, "targets": {"c": 1.0}}}
+    bench = {"unit": "ms", "cases": cases, "step": step, "machine": machine}
+    path = book.results_path(tmp_path, "speed", "synthetic", "quick")
+    path.parent.mkdir()
+    write_json(path.parent / "mmd.json", bench)
+    assert command_line.main(["reproduce", "speed", "--docs", str(tmp_path)]) == 0
+    assert read_json(path)["experiment"] == {
+        "mmd": {"machine": machine, "cases": {**bench["cases"], "step": step}}
+    }
+    page = (tmp_path / "reproduction.md").read_text()
+    assert "a processor, 2 cores, load 1.0" in page
+    assert "| a | b | 0.5 |  |" in page and "| a | c | 1 | <= 1: reached |" in page
+    assert "| step | torch | 0.6 | <= 0.45: missed |" in page
+
+
+@pytest.mark.parametrize("wall, verdict", [(120.0, "reached"), (99.0, "missed")])
+def test_a_speed_up_must_be_at_least_its_target(wall, verdict):
+    cases = {"a": {"speedup": {"wall": wall, "target": 100.0}}}
+    machine = {"processor": "a processor", "cores": 2, "load": 1.0}
+    (text,) = book._speed({"two_sample": {"machine": machine, "cases": cases}})
+    assert f"| a | peer | {wall:g} | >= 100: {verdict} |" in text and "higher is better" in text
+
+
+def test_the_table_of_speed_without_benchmarks_is_refused(tmp_path, capsys):
+    assert command_line.main(["reproduce", "speed", "--docs", str(tmp_path)]) == 2
+    assert "make bench" in capsys.readouterr().err and not list(tmp_path.iterdir())

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfmmd import checks, distribute, kernels, objectives, seeds
+from tfmmd.data import batches
 from tfmmd.models import data_checks, players
 from tfmmd.models.base import GenerativeModel, batches_seen
 from tfmmd.models.generator import GeneratorModel, check_network, full_precision, num_rows
@@ -155,7 +156,8 @@ class AdversarialModel(GeneratorModel):
             start = players.StartStep()
             callbacks = [callbacks or [], start]
             kwargs["steps_per_epoch"] = kwargs.get("steps_per_epoch") or len(x) // rows
-            x = players.batches(x, rows, kwargs.pop("shuffle", True), self.seed, start.value)
+            shuffle = kwargs.pop("shuffle", True)
+            x = batches(x, rows, seed=self.seed, start_step=start.value, shuffle=shuffle)
             y, batch_size = None, None
         return super().fit(x, y, batch_size, epochs, verbose, callbacks, *args, **kwargs)
 

@@ -6,7 +6,6 @@ import keras
 import tensorflow as tf
 
 from tfmmd import checks
-from tfmmd.data import stream
 from tfmmd.layers import MinibatchDiscrimination
 from tfmmd.models.generator import full_precision, layers_in
 
@@ -115,19 +114,6 @@ def batch_rows(num_samples, batch_size, critic_steps, rows_per_step, num_replica
         )
     asked = batch_size or parts * -(-rows_per_step // num_replicas)
     return min(asked, num_samples // parts * parts)
-
-
-def batches(x, rows, shuffle, seed, start_step=0):
-    """An endless stream of whole batches `[rows, ...]` of the array `x`, in an order of each epoch's own.
-
-    The order is a function of (seed, epoch) alone, however often a strategy begins the stream anew.
-    """
-    with tf.device("/device:CPU:0"):
-        x = tf.convert_to_tensor(x)
-    per_epoch = len(x) // rows
-    taken = stream.Rows(x, len(x), rows, per_epoch * rows, "order" if shuffle else None)
-    epochs = stream.positions([taken], per_epoch, seed)
-    return stream.steps(epochs, per_epoch, start_step, None, lambda _, where: stream.gather(taken, *where))
 
 
 class StartStep(keras.callbacks.Callback):

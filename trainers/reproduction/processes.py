@@ -94,9 +94,7 @@ class Processes:
             return function(item)
         except BaseException as error:
             self._error = self._error or error
-            self._stop(
-                signal.SIGTERM
-            )  # from here: until the error is seen this thread would begin the next item
+            self._stop(signal.SIGTERM)  # here: until the error is seen this thread would begin the next item
             raise
 
     def _check_stopped(self):

@@ -5,12 +5,7 @@ from pathlib import Path
 from tfmmd import checks
 from trainers.run_folder import read_json
 
-MAPPINGS = (
-    "metrics",
-    "settings",
-    "versions",
-    "machine",
-)  # what a record of a run has beside its seed and commit
+MAPPINGS = ("metrics", "settings", "versions", "machine")  # of a record of a run, beside its seed and commit
 WORDS_OF_COMMAND = 7  # python -m trainers run SYSTEM --dataset NAME
 RESTORE = "Restore it from git, or remove it and run its table again."
 GATHER = "Give a file that `trainers gather` wrote."
